@@ -1,0 +1,46 @@
+# Every target sets itself up: a Python that runs is found, .venv is made and filled, once.
+#   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
+#   make test                       all checks and tests
+#   make bench                      benchmarks, as ratios of one run
+#   make format                     rewrite the sources as `make check` wants them
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test check unit bench format setup clean
+.DEFAULT_GOAL := test
+
+demo: setup
+	@$(BIN)/reconciler demo $(ARGS)
+
+test: check unit
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.ready
+
+# Output goes to the error stream, so that `make demo ARGS='--exit -o json'` prints JSON and nothing else.
+$(VENV)/.ready: pyproject.toml
+	@python="$$(./find-python)" && \
+	echo "Setting up $(VENV) with $$python (once; takes about a minute) ..." >&2 && \
+	"$$python" -m venv --clear $(VENV) && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,dev]' >&2 && \
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,75 @@
+"""The `Cluster` protocol: how the executor sees and acts on whatever serves the models.
+
+A backend does three things: it *observes* (versions, placements, routes, room: `LiveState`), it *performs* single
+actions, and it keeps one writer at a time. It decides nothing and waits for nothing: whether an action may run, and
+whether it is done, are pure functions of what is observed (`planner.conditions`), the same for all backends.
+
+Where a cluster shifts, drains and unloads by itself (`Traits.commands_traffic` is False), performing `shift`, `drain`
+and `unload` does nothing, and the executor verifies by observing that they happen.
+
+The recorded `shrink-first-fixed-size` in these calls, on Seldon (S) and on the local cluster (L)::
+
+    action              perform                                      done when observed
+    change  m 2 → 1     S: apply replicas 1   L: change the object   1 replica available, the other's room is back
+    load    m v2 (1)    S: apply v2           L: place and load v2   v2 ModelAvailable with 1 replica
+    shift   m to v2     S: nothing            L: set the route       route is v2:100
+    drain   m v1        S: nothing            L: nothing, counted    v1 has no request in flight (or its time is up)
+    unload  m v1        S: nothing            L: unload v1           v1 terminated, its room is back
+    change  m 1 → 2     S: apply replicas 2   L: change the object   v2 ModelAvailable with 2 replicas
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from reconciler.model.live import Failure, LiveState
+from reconciler.model.plan import Action
+
+
+class Cluster(Protocol):
+    """A place where models are served. Implementations pass the contract suite in `tests/contract/`."""
+
+    @property
+    def name(self) -> str:
+        """How reports name it, such as `local` or `kubernetes (context prod)`. Never holds a secret."""
+        ...
+
+    async def observe(self, newer_than: LiveState | None = None) -> LiveState:
+        """Returns what is live now.
+
+        Args:
+            newer_than: return as soon as something differs from this state, and after about a second in any case.
+
+        Raises:
+            ClusterUnavailable: no answer; another try may succeed.
+            ClusterError: anything else.
+        """
+        ...
+
+    async def perform(self, action: Action) -> None:
+        """Starts `action` and returns when the cluster has taken it in, not when it is done. Idempotent.
+
+        Raises:
+            ActionRefused: the cluster says no. ClusterUnavailable: no answer; the action may or may not have begun.
+        """
+        ...
+
+    async def record_failure(self, model: str, failure: Failure | None) -> None:
+        """Keeps on the model's object that a version failed to load; None clears it. A model that is gone is no error."""
+        ...
+
+    def lock(self, holder: str, timeout: float) -> AbstractAsyncContextManager[None]:
+        """Returns a context in which nobody else writes to this cluster.
+
+        Args:
+            holder: who we are, shown to others. timeout: seconds to wait for another holder.
+
+        Raises:
+            LockHeld: on entering, when another reconciler still holds it after `timeout`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections; the cluster itself goes on."""
+        ...

@@ -1,0 +1,275 @@
+"""Specs and policies to and from the JSON shape of the Model and Server kinds (SELDON.md, "Objects").
+
+The repository, the local cluster's state and every cluster backend read and write objects through these functions, so
+that a field has one meaning everywhere. What they read has passed the schema, or comes from a cluster; of the latter,
+fields that are missing or of the wrong type are taken as unset.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from reconciler.model.manifests import (
+    PREFIX,
+    Explainer,
+    Llm,
+    ModelPolicy,
+    ModelSpec,
+    Parameter,
+    ServerPolicy,
+    ServerSpec,
+    Strategy,
+    canonical_json,
+)
+from reconciler.model.quantity import parse_quantity
+
+Json = dict[str, Any]
+_T = TypeVar("_T")
+
+OVERCOMMIT_VARIABLE = "SELDON_OVERCOMMIT_PERCENTAGE"
+"""Environment variable of the container `agent` that holds a Server's overcommit in percent."""
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def parse_duration(text: str) -> float:
+    """Returns the seconds of a duration such as `90s`, `5m` or `1h30m`. Raises ValueError for anything else."""
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f"not a duration: {text!r}")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+
+
+def format_duration(seconds: float) -> str:
+    """Returns `seconds` in the form that `parse_duration` reads."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    text = (f"{hours:.0f}h" if hours else "") + (f"{minutes:.0f}m" if minutes else "") + (f"{rest:g}s" if rest else "")
+    return text or "0s"
+
+
+def _of(kind: type[_T], value: object) -> _T | None:
+    return value if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) else None
+
+
+def model_spec_from_json(spec: Mapping[str, Any]) -> ModelSpec:
+    """Returns the `Model.spec` that `spec` says. Raises ValueError when `memory` is not a quantity."""
+    explainer, llm = _of(dict, spec.get("explainer")), _of(dict, spec.get("llm"))
+    logger, dataflow = _of(dict, spec.get("logger")), _of(dict, spec.get("dataflow"))
+    memory = spec.get("memory")
+    return ModelSpec(
+        storage_uri=_of(str, spec.get("storageUri")) or "",
+        artifact_version=_of(int, spec.get("artifactVersion")),
+        model_type=_of(str, spec.get("modelType")),
+        schema_uri=_of(str, spec.get("schemaUri")),
+        secret_name=_of(str, spec.get("secretName")),
+        requirements=tuple(str(item) for item in _of(list, spec.get("requirements")) or ()),
+        memory=None if memory is None else parse_quantity(memory),
+        replicas=_of(int, spec.get("replicas")),
+        min_replicas=_of(int, spec.get("minReplicas")),
+        max_replicas=_of(int, spec.get("maxReplicas")),
+        server=_of(str, spec.get("server")),
+        preloaded=bool(spec.get("preloaded")),
+        dedicated=bool(spec.get("dedicated")),
+        logger_percent=None if logger is None else _of(int, logger.get("percent")) or 0,
+        explainer=explainer and Explainer(explainer.get("type", ""), explainer.get("modelRef"), explainer.get("pipelineRef")),
+        llm=llm and Llm(llm.get("modelRef"), llm.get("pipelineRef")),
+        parameters=tuple(
+            Parameter(str(item.get("name", "")), str(item.get("value", "")))
+            for item in _of(list, spec.get("parameters")) or ()
+            if isinstance(item, dict)
+        ),
+        clean_topics_on_delete=None if dataflow is None else bool(dataflow.get("cleanTopicsOnDelete")),
+    )
+
+
+def model_spec_to_json(spec: ModelSpec) -> Json:
+    """Returns `spec` as `Model.spec`, unset fields left out. Inverse of `model_spec_from_json`."""
+    explainer, llm = spec.explainer, spec.llm
+    fields: Json = {
+        "storageUri": spec.storage_uri,
+        "artifactVersion": spec.artifact_version,
+        "modelType": spec.model_type,
+        "schemaUri": spec.schema_uri,
+        "secretName": spec.secret_name,
+        "requirements": list(spec.requirements) or None,
+        "memory": None if spec.memory is None else str(spec.memory),
+        "replicas": spec.replicas,
+        "minReplicas": spec.min_replicas,
+        "maxReplicas": spec.max_replicas,
+        "server": spec.server,
+        "preloaded": spec.preloaded or None,
+        "dedicated": spec.dedicated or None,
+        "logger": None if spec.logger_percent is None else {"percent": spec.logger_percent},
+        "explainer": explainer
+        and _set({"type": explainer.type, "modelRef": explainer.model_ref, "pipelineRef": explainer.pipeline_ref}),
+        "llm": llm and _set({"modelRef": llm.model_ref, "pipelineRef": llm.pipeline_ref}),
+        "parameters": [{"name": p.name, "value": p.value} for p in spec.parameters] or None,
+        "dataflow": None if spec.clean_topics_on_delete is None else {"cleanTopicsOnDelete": spec.clean_topics_on_delete},
+    }
+    return _set(fields)
+
+
+def _set(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_SERVER_FIELDS = ("serverConfig", "replicas", "minReplicas", "maxReplicas", "capabilities", "extraCapabilities")
+
+
+def server_spec_from_json(spec: Mapping[str, Any]) -> ServerSpec:
+    """Returns the `Server.spec` that `spec` says; `podSpec` gives memory and overcommit (DESIGN.md, "The local cluster").
+
+    Raises:
+        ValueError: the memory request is not a quantity, or the overcommit not a whole number.
+    """
+    config = _of(str, spec.get("serverConfig")) or ""
+    pod = _of(dict, spec.get("podSpec")) or {}
+    containers = {c.get("name"): c for c in _of(list, pod.get("containers")) or () if isinstance(c, dict)}
+    requests = ((containers.get(config) or {}).get("resources") or {}).get("requests") or {}
+    variables = (containers.get("agent") or {}).get("env") or []
+    overcommit = next((v.get("value") for v in variables if v.get("name") == OVERCOMMIT_VARIABLE), None)
+    capabilities = _of(list, spec.get("capabilities"))
+    return ServerSpec(
+        server_config=config,
+        replicas=_of(int, spec.get("replicas")),
+        min_replicas=_of(int, spec.get("minReplicas")),
+        max_replicas=_of(int, spec.get("maxReplicas")),
+        capabilities=None if capabilities is None else tuple(str(item) for item in capabilities),
+        extra_capabilities=tuple(str(item) for item in _of(list, spec.get("extraCapabilities")) or ()),
+        memory=parse_quantity(requests["memory"]) if "memory" in requests else None,
+        overcommit_percent=None if overcommit is None else int(overcommit),
+        rest=canonical_json({name: value for name, value in spec.items() if name not in _SERVER_FIELDS}),
+    )
+
+
+def server_spec_to_json(spec: ServerSpec) -> Json:
+    """Returns `spec` as `Server.spec`, unset fields left out. Inverse of `server_spec_from_json`."""
+    rest: Json = json.loads(spec.rest)
+    fields: Json = {
+        "serverConfig": spec.server_config,
+        "replicas": spec.replicas,
+        "minReplicas": spec.min_replicas,
+        "maxReplicas": spec.max_replicas,
+        "capabilities": None if spec.capabilities is None else list(spec.capabilities),
+        "extraCapabilities": list(spec.extra_capabilities) or None,
+    }
+    return _set(fields) | rest
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return text == "true"
+
+
+def _prune(text: str) -> bool:
+    if text not in ("enabled", "disabled"):
+        raise ValueError("neither enabled nor disabled")
+    return text == "enabled"
+
+
+def _strategy(text: str) -> Strategy:
+    return Strategy(text)
+
+
+def _unavailable(text: str) -> str:
+    if re.fullmatch(r"\d+|\d{1,2}%|100%", text) is None:
+        raise ValueError("neither a number nor a percentage")
+    return text
+
+
+def _smoke_request(text: str) -> str:
+    try:
+        request = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(request, dict) or not isinstance(request.get("inputs"), list) or not request["inputs"]:
+        raise ValueError("not a V2 inference request: a JSON object with a list `inputs`")
+    return canonical_json(request)
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"\d{1,6}", text) is None:
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+MODEL_ANNOTATIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "strategy": ("strategy", _strategy),
+    "max-unavailable": ("max_unavailable", _unavailable),
+    "suspend": ("suspend", _boolean),
+    "prune": ("prune", _prune),
+    "load-timeout": ("load_timeout", parse_duration),
+    "drain-timeout": ("drain_timeout", parse_duration),
+    "smoke-request": ("smoke_request", _smoke_request),
+    "retry": ("retry", str),
+}
+"""Our annotations on a Model (without `PREFIX`): the field of `ModelPolicy` and the parser of its text."""
+
+SERVER_ANNOTATIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "surge-replicas": ("surge_replicas", _count),
+    "suspend": ("suspend", _boolean),
+    "prune": ("prune", _prune),
+}
+"""Our annotations on a Server (without `PREFIX`): the field of `ServerPolicy` and the parser of its text."""
+
+
+def _policy_fields(
+    annotations: Mapping[str, str], known: Mapping[str, tuple[str, Callable[[str], Any]]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    fields: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for name, (attribute, parse) in known.items():
+        text = annotations.get(PREFIX + name)
+        if text is None:
+            continue
+        try:
+            fields[attribute] = parse(text)
+        except ValueError as error:
+            errors[PREFIX + name] = str(error)
+    return fields, errors
+
+
+def model_policy(annotations: Mapping[str, str]) -> tuple[ModelPolicy, dict[str, str]]:
+    """Returns what our annotations say, and for each one that cannot be read (it keeps its default) what is wrong."""
+    fields, errors = _policy_fields(annotations, MODEL_ANNOTATIONS)
+    return ModelPolicy(**fields), errors
+
+
+def server_policy(annotations: Mapping[str, str]) -> tuple[ServerPolicy, dict[str, str]]:
+    """Returns what our annotations say, and for each one that cannot be read (it keeps its default) what is wrong."""
+    fields, errors = _policy_fields(annotations, SERVER_ANNOTATIONS)
+    return ServerPolicy(**fields), errors
+
+
+def model_policy_annotations(policy: ModelPolicy) -> dict[str, str]:
+    """Returns the annotations that say `policy`, defaults left out. Inverse of `model_policy`."""
+    default = ModelPolicy()
+    texts: dict[str, str] = {}
+    for name, (attribute, _) in MODEL_ANNOTATIONS.items():
+        value = getattr(policy, attribute)
+        if value == getattr(default, attribute):
+            continue
+        texts[PREFIX + name] = _annotation_text(name, value)
+    return texts
+
+
+def server_policy_annotations(policy: ServerPolicy) -> dict[str, str]:
+    """Returns the annotations that say `policy`, defaults left out. Inverse of `server_policy`."""
+    default = ServerPolicy()
+    return {
+        PREFIX + name: _annotation_text(name, getattr(policy, attribute))
+        for name, (attribute, _) in SERVER_ANNOTATIONS.items()
+        if getattr(policy, attribute) != getattr(default, attribute)
+    }
+
+
+def _annotation_text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return ("enabled" if value else "disabled") if name == "prune" else ("true" if value else "false")
+    return format_duration(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,232 @@
+"""The live state: what a cluster observes at one moment, as frozen data.
+
+The words are those of Seldon Core 2's scheduler (SELDON.md, "Status: what to believe"), because it is the cluster most
+users have; every other cluster says the same things in them.
+
+How the recorded `update-fits` looks in these words, step by step (0: before, 1: the new version loads, 2: it took the
+route over and the old one unloads, 3: over)::
+
+    step  versions                                                route       room of mlserver/0
+    0     1 available on mlserver {0: available}                  1:100       700000
+    1     1 available {0: available}, 2 progressing {0: loading}  1:100       400000  (free 700000 - 300000 in flight)
+    2     1 terminating {0: unloading}, 2 available {0: available} 2:100      400000
+    3     1 terminated {0: unloaded}, 2 available                 2:100       700000
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from reconciler.model.manifests import ModelSpec, ServerSpec
+
+
+class VersionState(enum.StrEnum):
+    """State of one version of a model, in the scheduler's words."""
+
+    PROGRESSING = "ModelProgressing"
+    AVAILABLE = "ModelAvailable"
+    FAILED = "ModelFailed"
+    SCHEDULE_FAILED = "ScheduleFailed"
+    SCALED_DOWN = "ModelScaledDown"
+    TERMINATING = "ModelTerminating"
+    TERMINATED = "ModelTerminated"
+    TERMINATE_FAILED = "ModelTerminateFailed"
+    UNKNOWN = "ModelStateUnknown"
+
+
+class ReplicaState(enum.StrEnum):
+    """State of one version on one server replica, in the scheduler's words."""
+
+    LOAD_REQUESTED = "LoadRequested"
+    LOADING = "Loading"
+    LOADED = "Loaded"
+    AVAILABLE = "Available"
+    LOADED_UNAVAILABLE = "LoadedUnavailable"
+    LOAD_FAILED = "LoadFailed"
+    UNLOAD_REQUESTED = "UnloadRequested"
+    UNLOADING = "Unloading"
+    UNLOADED = "Unloaded"
+    UNLOAD_FAILED = "UnloadFailed"
+    DRAINING = "Draining"
+
+
+LOADS_IN_FLIGHT = frozenset({ReplicaState.LOAD_REQUESTED, ReplicaState.LOADING})
+"""States in which a load has begun and is not over."""
+
+GONE = frozenset({ReplicaState.UNLOADED, ReplicaState.LOAD_FAILED})
+"""States in which a version takes no memory of its replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The annotation `failed`: a version that failed to load, kept on the object so that the next pass knows.
+
+    Attributes:
+        digest: the version. count: failures in a row. when: Unix time of the last, in seconds. why: its cause.
+        retry: the value that the annotation `retry` had then; another value in the manifest ends the hold.
+    """
+
+    digest: str
+    count: int
+    when: float
+    why: str
+    retry: str | None = None
+
+    @property
+    def held_until(self) -> float:
+        """Unix time at which the back-off ends: 1 min, doubling to 1 h (DESIGN.md, row 9)."""
+        return self.when + min(60.0 * 2.0 ** min(self.count - 1, 10), 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """One version of a model that the cluster knows.
+
+    Attributes:
+        number: the cluster's own counter, from 1. digest: as `ModelSpec.digest`, None when the cluster cannot tell.
+        memory: bytes it takes on each of its replicas. server: where it is placed, empty when it is not.
+        replicas: (server replica index, state) pairs, sorted by index.
+        wanted: replicas its spec asks for.
+        in_flight: requests being answered by it now, None when the cluster does not count them.
+        reason: free text of the cluster about its state, for people only.
+    """
+
+    number: int
+    digest: str | None
+    memory: int
+    server: str
+    state: VersionState
+    replicas: tuple[tuple[int, ReplicaState], ...] = ()
+    wanted: int = 1
+    in_flight: int | None = None
+    reason: str = ""
+
+    @property
+    def available(self) -> int:
+        """Number of replicas that can answer."""
+        return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
+
+    @property
+    def occupied(self) -> tuple[int, ...]:
+        """Indices of the server replicas whose memory it takes, or will take when its load ends."""
+        return tuple(index for index, state in self.replicas if state not in GONE)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a load of it is in flight on some replica."""
+        return any(state in LOADS_IN_FLIGHT for _, state in self.replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """One model as the cluster has it.
+
+    Attributes:
+        spec: the last one written (the live version's). instance: the owner by our label, None when there is none.
+        annotations: all of the object's annotations, ours included, as written by whomever.
+        versions: sorted by number; the last one is the live version. Versions long gone may be left out.
+        route: (version number, weight) pairs of what answers; empty when the model is off the air.
+        deleting: the object is being deleted. failure: the version that failed last, if one is on record.
+    """
+
+    name: str
+    spec: ModelSpec
+    instance: str | None = None
+    namespace: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    versions: tuple[LiveVersion, ...] = ()
+    route: tuple[tuple[int, int], ...] = ()
+    deleting: bool = False
+    failure: Failure | None = None
+
+    @property
+    def live_version(self) -> LiveVersion | None:
+        """The last version written."""
+        return self.versions[-1] if self.versions else None
+
+    def version(self, number: int) -> LiveVersion | None:
+        """Returns the version of that number, None when the cluster does not know it (any more)."""
+        return next((v for v in self.versions if v.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReplica:
+    """One server replica. `limit` and `room` are in bytes, overcommit included.
+
+    `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
+    twice (SELDON.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost.
+    """
+
+    index: int
+    limit: int
+    room: int
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServer:
+    """One server as the cluster has it. `capabilities` are what it really offers, extras included."""
+
+    name: str
+    spec: ServerSpec
+    capabilities: frozenset[str]
+    replicas: tuple[LiveReplica, ...] = ()
+    instance: str | None = None
+    namespace: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """What a new server of that `serverConfig` would offer before its own (extra) capabilities."""
+
+    name: str
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How a kind of cluster differs from Seldon's rules, where it does.
+
+    Attributes:
+        commands_traffic: True where we shift, drain and unload (the local cluster); False where the cluster does it by
+            itself as soon as the new version is available, and we only observe that it did (Seldon).
+        reuses_versions: True where going back to a version that is still loaded needs no new load.
+    """
+
+    commands_traffic: bool
+    reuses_versions: bool
+
+
+SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """All that a cluster observes at one moment.
+
+    Attributes:
+        observed_at: Unix time in seconds. models, servers, server_configs: sorted by name.
+    """
+
+    observed_at: float
+    models: tuple[LiveModel, ...] = ()
+    servers: tuple[LiveServer, ...] = ()
+    server_configs: tuple[ServerConfig, ...] = ()
+    traits: Traits = SELDON_TRAITS
+
+    def __post_init__(self) -> None:
+        for attribute in ("models", "servers", "server_configs"):
+            object.__setattr__(self, attribute, tuple(sorted(getattr(self, attribute), key=lambda item: item.name)))
+
+    def model(self, name: str) -> LiveModel | None:
+        """Returns the model of that name, None when there is none."""
+        return next((m for m in self.models if m.name == name), None)
+
+    def server(self, name: str) -> LiveServer | None:
+        """Returns the server of that name, None when there is none."""
+        return next((s for s in self.servers if s.name == name), None)
