@@ -21,6 +21,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reconciler.model.live import LiveModel, LiveVersion
 from reconciler.model.plan import Action, Edge, EdgeKind
 from reconciler.planner.room import Replica, Rooms
 from reconciler.planner.servers import Outlook
@@ -44,20 +45,33 @@ class Arrangement:
     counted: set[str] = field(default_factory=set)
 
 
-def arrange(units: Iterable[Unit], servers: tuple[Outlook, ...], headroom: int) -> Arrangement:
+def arrange(
+    units: Iterable[Unit], servers: tuple[Outlook, ...], headroom: int, live: Iterable[LiveModel]
+) -> Arrangement:
     """Returns the arrangement that leaves the fewest units without room: in waves, or one by one where that helps.
 
     Args:
         units: in any order. servers: what loads may land on. headroom: percent of each replica to leave free.
+        live: all live models: loads of theirs that are in flight and that no unit waits for count twice throughout.
     """
     ordered = sorted(units, key=lambda unit: (unit.priority, unit.decision.name))
-    in_waves = _Arranger(Rooms(servers, headroom), frozenset()).run(ordered)
+    waited_for = {unit.decision.name for unit in ordered if unit.flights}
+    stray = [v for model in live if model.name not in waited_for for v in model.versions if v.loading]
+    in_waves = _Arranger(_rooms(servers, headroom, stray), frozenset()).run(ordered)
     if not in_waves.blocked:
         return in_waves
     without_room = [unit.need for unit in in_waves.blocked if unit.need]
     tight = _connected(without_room, [unit.need for unit in ordered if unit.need], in_waves.rooms)
-    one_by_one = _Arranger(Rooms(servers, headroom), tight).run(ordered)
+    one_by_one = _Arranger(_rooms(servers, headroom, stray), tight).run(ordered)
     return one_by_one if len(one_by_one.blocked) < len(in_waves.blocked) else in_waves
+
+
+def _rooms(servers: tuple[Outlook, ...], headroom: int, stray: list[LiveVersion]) -> Rooms:
+    rooms = Rooms(servers, headroom)
+    for version in stray:
+        for index in version.occupied:
+            rooms.doubt((version.server, index), version.memory)
+    return rooms
 
 
 def _connected(start: list[Need], needs: list[Need], rooms: Rooms) -> frozenset[str]:
@@ -82,6 +96,7 @@ class _Arranger:
         self.farewells: list[Release] = []
         self.spent: list[Release] = []
         self.tails: dict[str, str] = {}
+        self.flights: dict[str, set[str]] = {}
         self.extra: dict[str, set[Edge]] = {}
 
     def run(self, units: list[Unit]) -> Arrangement:
@@ -98,7 +113,10 @@ class _Arranger:
         return self.result
 
     def _foresee(self, unit: Unit) -> None:
-        """Whatever a unit may free while others run makes it less certain where those land."""
+        """What a unit may free while others run makes it less certain where those land; its load in flight counts."""
+        for flight in unit.flights:
+            self.waves.fly(flight)
+            self.flights.setdefault(flight.server, set()).add(flight.action)
         for release in unit.releases:
             if release.server not in self.one_by_one or unit.priority is Priority.UNDER_WAY:
                 self.rooms.give(release, low=0, high=1)
@@ -132,6 +150,7 @@ class _Arranger:
         strictly = bool({server.name for server in self.rooms.candidates(need)} & self.one_by_one)
         memory = self._memory_edges(need, counted_on)
         edges = memory | self._server_edges(need) | self._order_edges(unit, counted_on, strictly)
+        edges = {edge for edge in edges if edge.action not in {action.id for action in unit.actions}}
         self.result.reach[need.action] = self.rooms.reach(need)
         self.waves.book(need, alone=strictly or bool(memory) or bool(unit.own_releases))
         self._settle(unit, edges, strictly)
@@ -210,7 +229,9 @@ class _Arranger:
             alone = bool(counted_on) or bool(unit.own_releases)
             return {Edge(action, EdgeKind.CHAIN) for action in self.waves.before(unit.need, alone)}
         names = {server.name for server in self.rooms.candidates(unit.need)}
-        tails = {Edge(self.tails[name], EdgeKind.CHAIN) for name in names if name in self.tails}
+        before = {self.tails[name] for name in names if name in self.tails}
+        before |= {action for name in names for action in self.flights.get(name, ())}
+        tails = {Edge(action, EdgeKind.CHAIN) for action in before}
         for release in counted_on:
             self.extra.setdefault(release.action, set()).update(tails)
         return tails
