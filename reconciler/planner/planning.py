@@ -89,7 +89,8 @@ def in_order(actions: list[Action]) -> tuple[Action, ...]:
             if not waiting[follower]:
                 heapq.heappush(ready, (_ORDER[by_id[follower].kind], follower))
     if len(result) < len(actions):
-        raise PlanUnsafe("the plan has a cycle", why="its edges contradict each other, which is a bug")
+        circle = ", ".join(sorted(set(waiting) - {action.id for action in result})[:10])
+        raise PlanUnsafe(f"the plan has a cycle among {circle}", why="its edges contradict each other, which is a bug")
     return tuple(result)
 
 

@@ -68,6 +68,11 @@ class Unit:
     otherwise: Unit | None = None
 
     @property
+    def under_way(self) -> bool:
+        """Whether its first actions run at once, whatever else the plan does."""
+        return self.priority is Priority.UNDER_WAY or self.otherwise is not None
+
+    @property
     def own_releases(self) -> tuple[Release, ...]:
         """Releases that are over before this unit's own need begins."""
         if self.need is None:

@@ -59,8 +59,11 @@ class Waves:
             for action in (wave.before if joins else frozenset(m.need.action for m in wave.members) or wave.before)
         }
 
-    def book(self, need: Need, alone: bool) -> None:
-        """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`."""
+    def book(self, need: Need, alone: bool) -> frozenset[Replica]:
+        """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`.
+
+        Returns every replica that it may land on.
+        """
         waves = self._waves(need)
         reach = self._reach_beside(need, _unique(waves))
         if not alone and self._joins(need, waves):
@@ -80,6 +83,7 @@ class Waves:
             wave.members.append(member)
         if crowded:
             self._blur(member)
+        return reach
 
     def last(self) -> set[str]:
         """Returns the loads of the last wave of every server."""

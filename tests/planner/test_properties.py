@@ -108,7 +108,7 @@ def desired_states(draw: st.DrawFn) -> DesiredState:
     return DesiredState("c0ffee", tuple(models), tuple(fixed))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(desired_states(), live_states(), st.sampled_from(["0", "1", "100%"]))
 def test_every_plan_survives_its_replay_and_decides_about_everything(
     desired: DesiredState, live: LiveState, deletions: str
