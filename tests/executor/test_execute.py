@@ -306,3 +306,10 @@ def test_a_failure_of_another_version_starts_the_count_anew() -> None:
     executed(plan(load(model("a", "2"))), cluster)
     counts = [failure.count for _, failure in cluster.records if isinstance(failure, Failure)]
     assert counts == [1, 1]
+
+
+def test_a_failure_that_cannot_be_kept_on_record_is_said() -> None:
+    first = load(model("a"))
+    outcome = executed(plan(first), FakeCluster(fail_load={"a": "broken"}, unwritable="403"))[first.id]
+    note = "(the record of failures could not be written: the annotation was refused: 403)"
+    assert (outcome.status, outcome.detail) == (Status.FAILED, f"broken {note}")
