@@ -32,7 +32,8 @@ from reconciler.reports.words import (
     unmanaged,
 )
 
-_WIDE = 100
+_WIDE = 110
+"""Columns from which a report that has begun shows reasons beside outcomes."""
 _VERDICT_STYLES = {
     Verdict.PLANNED: "bold cyan",
     Verdict.RUNNING: "bold cyan",
