@@ -75,5 +75,7 @@ def _listed(output: bytes) -> dict[str, Entry]:
         attributes, _, name = line.partition(b"\t")
         mode, _, oid, size = attributes.decode("ascii").split()
         path = name.decode("utf-8", "surrogateescape")
+        if size != "-" and not size.isdigit():
+            raise MissingObjectError(oid)  # what Git writes for an object it cannot find
         entries[path] = Entry(path, _KINDS.get(mode, Kind.FILE), 0 if size == "-" else int(size), oid)
     return entries
