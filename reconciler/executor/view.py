@@ -1,0 +1,87 @@
+"""The latest observation of a cluster, shared by all that wait for something to be seen. Acts on nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from reconciler.clusters.base import Cluster
+from reconciler.errors import ClusterError, ClusterUnavailable
+from reconciler.model.live import LiveState
+
+FRESH = 0.1
+"""Seconds for which an observation counts as taken right now."""
+
+_PACE = 0.05
+"""Seconds between observations at least: requests in flight make every state differ from the one before."""
+
+
+def back_off(first: float = 0.2, longest: float = 10.0) -> Iterator[float]:
+    """Yields seconds to wait before the next try, doubling from `first` to `longest`, without end."""
+    pause = first
+    while True:
+        yield pause
+        pause = min(pause * 2, longest)
+
+
+class View:
+    """What is live, as last observed.
+
+    Attributes:
+        latest: the last observation, None before the first. trouble: why the last try to observe failed, if it did.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.latest: LiveState | None = None
+        self.trouble = ""
+        self._cluster = cluster
+        self._seen_at = 0.0
+        self._arrived = asyncio.Event()
+        self._broken: ClusterError | None = None
+        self._asking = asyncio.Lock()
+
+    async def watch(self) -> None:
+        """Observes until cancelled, or until the cluster refuses to be observed, which all that wait are told."""
+        try:
+            while True:
+                self._publish(await self._observe(self.latest))
+                await asyncio.sleep(_PACE)
+        except ClusterError as error:
+            self._broken = error
+            self._arrived.set()
+
+    async def fresh(self, oldest: float = FRESH) -> LiveState:
+        """Returns an observation that is not older than `oldest` seconds, making one if need be.
+
+        Raises:
+            ClusterError: the cluster refuses to be observed; while it only does not answer, it is asked again.
+        """
+        async with self._asking:
+            if self.latest is None or asyncio.get_running_loop().time() - self._seen_at > oldest:
+                self._publish(await self._observe(None))
+            assert self.latest is not None  # noqa: S101 - for the type checker: just published, or seen before
+            return self.latest
+
+    async def newer(self) -> LiveState:
+        """Returns the next observation. Raises ClusterError when there will be none."""
+        await self._arrived.wait()
+        if self._broken is not None or self.latest is None:
+            raise self._broken or ClusterUnavailable("the cluster was not observed")
+        return self.latest
+
+    async def _observe(self, newer_than: LiveState | None) -> LiveState:
+        for pause in back_off():
+            try:
+                state = await self._cluster.observe(newer_than)
+            except ClusterUnavailable as error:
+                self.trouble = error.what
+                await asyncio.sleep(pause)
+            else:
+                self.trouble = ""
+                return state
+        raise AssertionError("back_off is endless")
+
+    def _publish(self, state: LiveState) -> None:
+        self.latest, self._seen_at = state, asyncio.get_running_loop().time()
+        arrived, self._arrived = self._arrived, asyncio.Event()
+        arrived.set()

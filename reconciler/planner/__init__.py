@@ -1,0 +1,1 @@
+"""The planner. Pure: no I/O, no clock, no randomness."""

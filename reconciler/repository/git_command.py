@@ -1,0 +1,111 @@
+"""Runs Git, at the edge: bounded in time, asking nobody anything, running no hook, and showing no secret."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from git.cmd import Git
+from git.exc import GitCommandError, GitCommandNotFound
+
+from reconciler.errors import RepositoryError
+from reconciler.repository.address import Address
+
+# Inside a Git hook these point at the repository that is being committed to, not at the one we mean.
+_FOREIGN = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+    *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
+    *("GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE_PACKET"),
+)
+_LONGEST_SAID = 600
+
+
+class GitError(Exception):
+    """Git ended with an error. `said` is what it wrote, scrubbed; `timed_out` whether it was ended by the time limit."""
+
+    def __init__(self, said: str, *, timed_out: bool = False) -> None:
+        super().__init__(said)
+        self.said = said
+        self.timed_out = timed_out
+
+
+class GitCommand:
+    """Git commands on one bare repository and its remote.
+
+    Args:
+        folder: the bare repository. address: its remote, known to Git as `origin`.
+        timeout: seconds that a command may take.
+    """
+
+    def __init__(self, folder: Path, address: Address, timeout: float) -> None:
+        self.folder = folder
+        self._address = address
+        self._timeout = timeout
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Returns the output of `git <arguments>`.
+
+        Raises:
+            GitError: it failed. RepositoryError: there is no Git on this machine.
+        """
+        command = ["env", *(f"--unset={name}" for name in _FOREIGN), "git", f"--git-dir={self.folder}", *arguments]
+        with tempfile.TemporaryFile() as stream:
+            stream.write(stdin)
+            stream.seek(0)
+            try:
+                # Popen reads from the stream's file descriptor; the stub asks for bytes in error.
+                status, output, said = Git(self.folder.parent).execute(
+                    command,
+                    istream=stream,  # type: ignore[call-overload]
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    kill_after_timeout=self._timeout,
+                    env=self._environment(),
+                )
+            except (GitCommandNotFound, GitCommandError) as error:
+                raise RepositoryError(
+                    "Git cannot be started", why="there is no command `git` on this machine", fix="install Git"
+                ) from error
+        if status != 0:
+            raise GitError(self._scrubbed(said), timed_out=said.startswith("Timeout: "))
+        return bytes(output)
+
+    def text(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Returns the output of `git <arguments>` as text, white space at its ends removed. Raises as `run` does."""
+        return self.run(*arguments, stdin=stdin).decode("utf-8", "replace").strip()
+
+    def _scrubbed(self, said: str) -> str:
+        text = self._address.scrub(said.strip())
+        return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "…"
+
+    def _environment(self) -> dict[str, str]:
+        settings = {
+            "remote.origin.url": self._address.location,
+            "core.hooksPath": os.devnull,
+            "protocol.ext.allow": "never",
+            "protocol.fd.allow": "never",
+            "fetch.recurseSubmodules": "false",
+            "gc.auto": "0",
+            "maintenance.auto": "false",
+        }
+        if self._address.header:
+            settings[f"http.{self._address.location}.extraHeader"] = self._address.header
+        first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+        environment = {"GIT_CONFIG_COUNT": str(first + len(settings)), "GIT_TERMINAL_PROMPT": "0"}
+        for index, (name, value) in enumerate(settings.items(), first):
+            environment[f"GIT_CONFIG_KEY_{index}"], environment[f"GIT_CONFIG_VALUE_{index}"] = name, value
+        if self._may_ask_by_ssh:
+            environment["GIT_SSH_COMMAND"] = f"ssh -o BatchMode=yes -o ConnectTimeout={max(1, int(self._timeout))}"
+        return environment
+
+    @cached_property
+    def _may_ask_by_ssh(self) -> bool:
+        """Whether ssh is used and the user has not said how: then it must be told to ask nobody."""
+        if self._address.local or self._address.location.startswith("http"):
+            return False
+        configured = Git().execute(["git", "config", "--get", "core.sshCommand"], with_exceptions=False)
+        return not (configured or os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH"))

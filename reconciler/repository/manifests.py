@@ -1,0 +1,98 @@
+"""Files of manifests → the desired state, or every problem in them. Reads no file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.errors import ManifestsInvalid, Problem
+from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
+from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ServerManifest
+from reconciler.repository.documents import Sorted, sort_document
+from reconciler.repository.metadata_checks import annotation_texts, metadata_problems
+from reconciler.repository.references import duplicate_problems, reference_problems
+from reconciler.repository.schemas import schema_problems
+from reconciler.repository.spec_checks import spec_problems
+from reconciler.repository.subject import Subject
+from reconciler.repository.yaml_builder import YamlMap
+from reconciler.repository.yaml_reader import read_documents
+
+
+def desired_state(
+    files: Iterable[tuple[str, bytes]], commit: str = "", problems: Iterable[Problem] = ()
+) -> DesiredState:
+    """Returns what the manifests in `files` say.
+
+    Args:
+        files: name and content of each. commit: where they are from.
+        problems: what already went wrong in getting the files.
+
+    Raises:
+        ManifestsInvalid: something is wrong; carries all problems.
+    """
+    unreadable = list(problems)
+    found = Sorted()
+    for name, data in files:
+        documents, file_problems = read_documents(data, name)
+        unreadable += file_problems
+        for document in documents:
+            sort_document(document, name, found)
+    complete = not unreadable and not found.problems
+    all_problems = unreadable + found.problems
+    for subject in found.subjects:
+        all_problems += _problems_of(subject)
+    all_problems += duplicate_problems(found.subjects)
+    all_problems += reference_problems(found.subjects, complete=complete)
+    if all_problems:
+        raise ManifestsInvalid(tuple(dict.fromkeys(all_problems)))
+    return DesiredState(
+        commit,
+        tuple(_model(subject) for subject in found.subjects if subject.kind == "Model"),
+        tuple(_server(subject) for subject in found.subjects if subject.kind == "Server"),
+        found.skipped,
+    )
+
+
+def _problems_of(subject: Subject) -> list[Problem]:
+    """Returns the problems of one object; of several at one place those of the first check, which is the nearest."""
+    told: list[Problem] = []
+    for check in (_yaml_problems, schema_problems, metadata_problems, spec_problems):
+        places = {(problem.line, problem.field) for problem in told}
+        told += [problem for problem in check(subject) if (problem.line, problem.field) not in places]
+    return told
+
+
+def _yaml_problems(subject: Subject) -> list[Problem]:
+    return subject.problems
+
+
+def _model(subject: Subject) -> ModelManifest:
+    return ModelManifest(
+        name=subject.value["metadata"]["name"],
+        spec=model_spec_from_json(subject.value["spec"]),
+        source=subject.source,
+        policy=model_policy(annotation_texts(subject))[0],
+        **_metadata(subject),
+    )
+
+
+def _server(subject: Subject) -> ServerManifest:
+    return ServerManifest(
+        name=subject.value["metadata"]["name"],
+        spec=server_spec_from_json(subject.value["spec"]),
+        source=subject.source,
+        policy=server_policy(annotation_texts(subject))[0],
+        **_metadata(subject),
+    )
+
+
+def _metadata(subject: Subject) -> dict[str, Any]:
+    return {
+        "namespace": subject.get(str, "metadata", "namespace"),
+        "labels": _users_own(subject.get(YamlMap, "metadata", "labels") or {}),
+        "annotations": _users_own(subject.get(YamlMap, "metadata", "annotations") or {}),
+    }
+
+
+def _users_own(texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, text) for name, text in texts.items() if not name.startswith(PREFIX)))
