@@ -14,11 +14,11 @@ from pathlib import Path
 def main(state: Path, folder: Path) -> None:
     """Waits, then cleans up."""
     sys.stdin.buffer.read()
-    # Imported late: by now the demo is over, and until then this process should cost nothing.
-    from reconciler.clusters.local import lifecycle  # noqa: PLC0415
-
     try:
         if state.exists():
+            # Imported late: by now the demo is over, and until then this process should cost nothing.
+            from reconciler.clusters.local import lifecycle  # noqa: PLC0415
+
             lifecycle.down(state)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
