@@ -1,0 +1,325 @@
+"""Holds the state of the local cluster and does what it says: the one place where decisions meet processes.
+
+Whatever is `LoadRequested` on a replica that answers is loaded, whatever is `Draining` is waited for, whatever is
+`UnloadRequested` is unloaded, a retiring replica that holds nothing is ended. Each job reports back a fact; facts and
+actions make a new state; the new state starts new jobs. So a gateway that was killed needs no journal: it starts the
+jobs its state asks for. All of it runs in one event loop; changes of the state are made one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from reconciler.clusters.local import actions, facts, store, view
+from reconciler.clusters.local.artifacts import Artifacts, LoadError
+from reconciler.clusters.local.mlserver_api import MlserverApi
+from reconciler.clusters.local.mlserver_settings import STATE_VARIABLE
+from reconciler.clusters.local.process import Identity, marked
+from reconciler.clusters.local.records import LoadKey, Process, ReplicaKey, State
+from reconciler.clusters.local.scheduler import Installed
+from reconciler.clusters.local.supervisor import Supervisor
+from reconciler.clusters.local.traffic import Traffic
+from reconciler.errors import ClusterError
+from reconciler.model.live import Failure, LiveState, ReplicaState
+from reconciler.model.plan import Action
+
+_log = logging.getLogger(__name__)
+
+DEATHS_FORGIVEN = 2
+"""How often the process may die while it loads a version; one that never was whole is given up at once."""
+
+SAVE_RETRY = 2.0
+"""Seconds after which a fact that could not be written to disk is written again."""
+
+
+class Engine:
+    """The local cluster itself.
+
+    Args:
+        folder: the state folder. artifacts: what a relative `storageUri` is below. api: to the MLServer processes.
+        installed: capabilities of the MLServer installed here.
+    """
+
+    def __init__(self, folder: Path, artifacts: Path, api: MlserverApi, installed: Installed) -> None:
+        self._folder = folder
+        self._file = folder / "state.json"
+        self._artifacts = Artifacts(folder / "versions", artifacts)
+        self._api = api
+        self._installed = installed
+        self._state = State()
+        self._up: dict[ReplicaKey, Process] = {}
+        self._jobs: dict[Hashable, asyncio.Task[None]] = {}
+        self._changing = asyncio.Lock()
+        self._loading: defaultdict[ReplicaKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._staging: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._deaths: Counter[LoadKey] = Counter()
+        self._folders: frozenset[str] = frozenset()
+        self._unsaved = False
+        self._stopping = False
+        self._revision = time.time_ns()  # never one that an earlier gateway has given out
+        self._changed = asyncio.Event()
+        self.traffic = Traffic(self._bump)
+        self._supervisor = Supervisor(folder, folder / "versions", api, self)
+
+    async def start(self) -> None:
+        """Reads the state, ends processes that nobody recorded, and takes up whatever was going on.
+
+        Raises:
+            ClusterError: the state cannot be read.
+        """
+        state = facts.resumed(store.read(self._file))
+        (self._folder / "versions").mkdir(exist_ok=True)
+        recorded = {(r.process.pid, r.process.started) for _, r in state.replicas() if r.process}
+        strays = [i for i in marked(STATE_VARIABLE, str(self._folder)) if (i.pid, i.started) not in recorded]
+        await asyncio.gather(*(stray.end(0) for stray in strays))
+        for name in self._artifacts.present() - facts.wanted_folders(state):
+            self._artifacts.discard(name)
+        self._take_over(state)
+
+    async def stop(self) -> None:
+        """Ends all jobs and all MLServer processes; the state stays, so that the next start brings everything back."""
+        self._stopping = True
+        for job in list(self._jobs.values()):
+            job.cancel()
+        await asyncio.gather(*self._jobs.values(), return_exceptions=True)
+        await self._supervisor.let_go()
+        replicas = [self._supervisor.stop(key, record.process) for key, record in self._state.replicas()]
+        await asyncio.gather(*replicas)
+
+    async def perform(self, action: Action) -> None:
+        """Takes in `action`; what it starts goes on by itself.
+
+        Raises:
+            ActionRefused: it cannot be done. ClusterError: the new state cannot be kept. Nothing changed then.
+        """
+        world = actions.World(self._up.keys(), self._installed)
+        await self._ask(lambda state: actions.perform(state, world, action))
+
+    async def record_failure(self, model: str, failure: Failure | None) -> None:
+        """Keeps on a model that a version failed to load; None clears it. Raises ClusterError as `perform` does."""
+        text = None if failure is None else view.failure_to_json(failure)
+        await self._ask(lambda state: actions.annotated(state, model, actions.FAILED_ANNOTATION, text))
+
+    async def observe(self, seen: int | None, within: float) -> tuple[int, LiveState]:
+        """Returns a number for what is live now, and what that is.
+
+        Args:
+            seen: the number the caller has: returns when it is no longer the newest, or after `within` seconds.
+        """
+        if seen == self._revision:
+            with suppress(TimeoutError):  # nothing changed: the same is returned
+                async with asyncio.timeout(within):
+                    await self._changed.wait()
+        in_flight = self.traffic.in_flight
+        return self._revision, view.live_state(self._state, self._up, self._installed, in_flight, time.time())
+
+    async def on_started(self, replica: ReplicaKey, process: Process) -> None:
+        """A process was started for a replica: whatever its predecessor held is gone."""
+        self._up.pop(replica, None)
+        await self._tell(lambda state: facts.process_started(facts.replica_down(state, replica), replica, process))
+
+    async def on_up(self, replica: ReplicaKey, process: Process, adopted: bool) -> None:
+        """A process answers: what it lacks is loaded."""
+        lost = [
+            key
+            for key, was in list(self._state.loads())
+            if adopted
+            and key.replica == replica
+            and was is ReplicaState.AVAILABLE
+            and not await self._api.is_ready(process.url, key.loaded_as)
+        ]
+        self._up[replica] = process
+
+        def change(state: State) -> State:
+            for key in lost:
+                state = facts.moved(state, key, ReplicaState.LOAD_REQUESTED)
+            return facts.replica_up(state, replica)
+
+        await self._tell(change)
+
+    async def on_down(self, replica: ReplicaKey) -> None:
+        """The process of a replica is gone: its versions are routed around until it is back."""
+        self._up.pop(replica, None)
+        await self._tell(lambda state: facts.process_started(facts.replica_down(state, replica), replica, None))
+
+    async def _ask(self, change: Callable[[State], State]) -> None:
+        """Makes a change that somebody asks for: kept on disk first, or not made at all."""
+        async with self._changing:
+            new = change(self._state)
+            if new == self._state:
+                return
+            try:
+                await asyncio.to_thread(store.write, self._file, new)
+            except OSError as error:
+                what = "the local cluster cannot keep its state, so it changed nothing"
+                raise ClusterError(what, why=str(error), fix=f"make room or permissions for {self._file}") from error
+            self._unsaved = False
+            self._take_over(new)
+
+    async def _tell(self, change: Callable[[State], State]) -> None:
+        """Makes a change that has happened already: true at once, kept on disk as soon as that works."""
+        async with self._changing:
+            new = change(self._state)
+            if new != self._state:
+                self._unsaved = True
+            self._take_over(new)
+            if self._unsaved:
+                await self._save()
+
+    async def _save(self) -> None:
+        try:
+            await asyncio.to_thread(store.write, self._file, self._state)
+            self._unsaved = False
+        except OSError:
+            _log.exception("the state cannot be written; trying again")
+            self._start("save", self._save_later())
+
+    async def _save_later(self) -> None:
+        await asyncio.sleep(SAVE_RETRY)
+        self._jobs.pop("save", None)
+        await self._tell(lambda state: state)
+
+    def _take_over(self, state: State) -> None:
+        self._state = state
+        self.traffic.publish(state, {key: process.url for key, process in self._up.items()})
+        self._bump()
+        if not self._stopping:
+            self._drive()
+
+    def _bump(self) -> None:
+        self._revision += 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _drive(self) -> None:
+        """Starts the jobs that the state asks for and that do not run yet."""
+        jobs = {
+            ReplicaState.LOAD_REQUESTED: self._load,
+            ReplicaState.UNLOAD_REQUESTED: self._unload,
+            ReplicaState.DRAINING: self._drain,
+        }
+        for key, was in self._state.loads():
+            if was in jobs and key.replica in self._up and key not in self._jobs:
+                self._start(key, jobs[was](key))
+        ending = set(facts.idle_retiring(self._state))
+        for replica, record in self._state.replicas():
+            if replica in self._jobs:
+                continue
+            if replica in ending:
+                self._up.pop(replica, None)
+                self._start(replica, self._end(replica, record.process))
+            else:
+                self._supervisor.keep(replica, record.process)
+        folders = facts.wanted_folders(self._state)
+        for name in self._folders - folders:
+            self._start(name, self._discard(name))
+        self._folders = folders
+
+    def _start(self, key: Hashable, job: Coroutine[None, None, None]) -> None:
+        async def run() -> None:
+            try:
+                await job
+            except Exception:  # noqa: BLE001 - whatever it is, the other jobs go on
+                _log.exception("the job for %s failed", key)
+                await asyncio.sleep(1)  # a bug must not become a busy loop
+            finally:
+                if self._jobs.get(key) is task:
+                    del self._jobs[key]
+            if not self._stopping:
+                self._drive()
+
+        task = self._jobs[key] = asyncio.create_task(run(), name=str(key))
+
+    async def _load(self, key: LoadKey) -> None:
+        """Loads one version on one replica, after what is being loaded there."""
+        async with self._loading[key.replica]:
+            process, version = self._up.get(key.replica), self._state.version(key)
+            if process is None or version is None or version.on(key.replica.index) is not ReplicaState.LOAD_REQUESTED:
+                return
+            await self._tell(lambda state: facts.moved(state, key, ReplicaState.LOADING))
+            try:
+                await self._load_on(key, process)
+            except LoadError as error:
+                _log.warning("%s on %s: %s", key.loaded_as, key.replica, error.what)
+                await self._clean_up(key, process)
+                reason = error.what
+                await self._tell(lambda state: facts.load_failed(state, key, reason))
+            except (aiohttp.ClientError, OSError) as error:
+                _log.warning("%s on %s: %s", key.loaded_as, key.replica, error)
+                await self._died_loading(key, process)
+            else:
+                del self._deaths[key]
+                await self._tell(lambda state: facts.moved(state, key, ReplicaState.AVAILABLE))
+
+    async def _load_on(self, key: LoadKey, process: Process) -> None:
+        version, policy = self._state.version(key), self._state.models[key.model].policy
+        if version is None:
+            raise LoadError("it was given up")
+        async with self._staging[key.loaded_as]:
+            await asyncio.to_thread(self._artifacts.stage, key.loaded_as, version.spec)
+        await self._api.load(process.url, key.loaded_as, policy.load_timeout)
+        if policy.smoke_request is not None:
+            await self._api.smoke(process.url, key.loaded_as, policy.smoke_request)
+
+    async def _clean_up(self, key: LoadKey, process: Process) -> None:
+        """Takes whatever a failed load left out of the process; one that does not answer any more is replaced."""
+        if await self._api.is_up(process.url, process.token):
+            await self._api.unload(process.url, key.loaded_as)
+        elif self._up.get(key.replica) is process:
+            await self._supervisor.restart(key.replica)
+
+    async def _died_loading(self, key: LoadKey, process: Process) -> None:
+        """The connection broke: the version that was loading is the likely cause, so it is not tried for ever."""
+        if not await Identity(process.pid, process.started).gone(5):
+            await self._supervisor.restart(key.replica)
+        while self._up.get(key.replica) is process:  # the supervisor is about to tell
+            await self._changed.wait()
+        self._deaths[key] += 1
+        version = self._state.version(key)
+        if version is not None and version.proven and self._deaths[key] <= DEATHS_FORGIVEN:
+            await self._tell(lambda state: facts.moved(state, key, ReplicaState.LOAD_REQUESTED))
+            return
+        reason = f"the process of server replica {key.replica} ended while loading it"
+        await self._tell(lambda state: facts.load_failed(state, key, reason))
+
+    async def _unload(self, key: LoadKey) -> None:
+        """Unloads one version from one replica, however often it takes; a process that ended has nothing loaded."""
+        await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOADING))
+        delay = 0.2
+        while (process := self._up.get(key.replica)) is not None:
+            if await self._api.unload(process.url, key.loaded_as):
+                await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOADED))
+                return
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 10.0)
+
+    async def _drain(self, key: LoadKey) -> None:
+        """Waits until one version answers nothing on one replica any more, or the model's drain time-out is over."""
+        model = self._state.models.get(key.model)
+        with suppress(TimeoutError):  # then it goes on regardless
+            async with asyncio.timeout(model.policy.drain_timeout if model else 0):
+                while self.traffic.on_replica(key) and self._is(key, ReplicaState.DRAINING):
+                    await self._changed.wait()
+        if self._is(key, ReplicaState.DRAINING):
+            await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOAD_REQUESTED))
+
+    def _is(self, key: LoadKey, state: ReplicaState) -> bool:
+        version = self._state.version(key)
+        return version is not None and version.on(key.replica.index) is state
+
+    async def _end(self, replica: ReplicaKey, process: Process | None) -> None:
+        await self._supervisor.stop(replica, process)
+        await self._tell(lambda state: facts.replica_stopped(state, replica))
+
+    async def _discard(self, name: str) -> None:
+        async with self._staging[name]:
+            await asyncio.to_thread(self._artifacts.discard, name)
+        self._staging.pop(name, None)
