@@ -5,32 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from reconciler import planner
 from reconciler.clusters.base import Cluster
 from reconciler.errors import ManifestsInvalid, ReconcilerError
 from reconciler.executor import execute
+from reconciler.journal import Journal
 from reconciler.model.manifests import DesiredState
-from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Guards, Plan
+from reconciler.reports.report import Report
 
 Source = Callable[[], Awaitable[DesiredState]]
 """Loads what is desired. Raises ManifestsInvalid or RepositoryError."""
 
 
-class Journal(Protocol):
-    """Keeps the report of a pass: written before the first action, kept current, closed at the end."""
-
-    async def opened(self, plan: Plan) -> None: ...
-    def noted(self, outcome: Outcome) -> None: ...
-    async def closed(self, outcomes: tuple[Outcome, ...], error: ReconcilerError | None = None) -> int: ...
-    async def invalid(self, error: ManifestsInvalid) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which terms a pass runs. Times are in seconds; `approve` may refuse the plan by raising."""
+    """On which terms a pass runs: who holds the lock, times in seconds, and who may refuse the plan, by raising."""
 
     holder: str
     lock_timeout: float = 0.0
@@ -46,8 +37,8 @@ async def preview(source: Source, cluster: Cluster, guards: Guards) -> Plan:
 
 async def reconcile(
     source: Source, cluster: Cluster, guards: Guards, journal: Journal, terms: Terms, stop: asyncio.Event
-) -> tuple[Plan, int]:
-    """Does one pass; returns its plan and what it is worth as an exit code. Raises what stopped it, once reported."""
+) -> Report:
+    """Does one pass and returns its report; `stop` ends it soon. Raises what stopped it, reported where it matters."""
     async with cluster.lock(terms.holder, terms.lock_timeout):
         try:
             plan = await preview(source, cluster, guards)
@@ -57,10 +48,8 @@ async def reconcile(
         terms.approve(plan)
         await journal.opened(plan)
         try:
-            outcomes = await execute(
-                plan, cluster, on_outcome=journal.noted, wait_timeout=terms.wait_timeout, stop=stop
-            )
+            await execute(plan, cluster, on_outcome=journal.noted, wait_timeout=terms.wait_timeout, stop=stop)
         except ReconcilerError as error:
-            await journal.closed((), error)
+            await journal.closed(error)
             raise
-        return plan, await journal.closed(outcomes)
+        return await journal.closed()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import threading
+from typing import TextIO
 
 from rich.console import Console
 
 from reconciler.clusters.local import lifecycle
 from reconciler.demo.narration import Narrator, as_json
 from reconciler.demo.steps import STEPS
-from reconciler.demo.story import Result, Stage, play
+from reconciler.demo.story import Result, Stage, play, run_command
 from reconciler.demo.workspace import Workspace, opened
 from reconciler.errors import ReconcilerError
 
@@ -30,12 +33,28 @@ def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
     narrator = Narrator(console)
     narrator.chapter("Setting up", "A throw-away folder with a Git repository, trained models and a local cluster.")
     with opened() as workspace:
-        results = asyncio.run(_play(workspace, narrator, leave=leave, json_output=json_output))
+        stage, results = asyncio.run(_play(workspace, narrator, out))
+        if json_output:
+            print(as_json(results), flush=True)
+        if not leave:
+            narrator.play_on(workspace, stage.url)
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a user ends it
+                threading.Event().wait()
     return 0 if len(results) == len(STEPS) and not any(result.wrong for result in results) else 1
 
 
-async def _play(workspace: Workspace, narrator: Narrator, *, leave: bool, json_output: bool) -> list[Result]:
-    stage = Stage(workspace, "", sys.stderr if json_output else sys.stdout, narrator.command)
-    if await stage.run("local", "up") != 0:
-        raise ReconcilerError("the local cluster did not start", why="see the error above")
-    ...
+async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[Stage, list[Result]]:
+    if await run_command(workspace, ("local", "up"), out=out, announce=narrator.command) != 0:
+        raise ReconcilerError("the demo could not start its local cluster", why="see the error above")
+    address = (await asyncio.to_thread(lifecycle.status, workspace.state)).address
+    if address is None:
+        raise ReconcilerError("the demo's local cluster has ended", why=f"see {workspace.state / 'gateway.log'}")
+    stage = Stage(workspace, address.url, out, narrator.command)
+    results: list[Result] = []
+    for number, step in enumerate(STEPS, 1):
+        narrator.chapter(f"{number} of {len(STEPS)}: {step.name}", step.story)
+        results.append(await play(stage, step))
+        narrator.result(results[-1])
+    narrator.table(results)
+    narrator.verdict(results, STEPS)
+    return stage, results

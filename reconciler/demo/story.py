@@ -47,24 +47,27 @@ class Stage:
     out: TextIO
     announce: Callable[[str], None]
 
-    async def run(self, *arguments: str) -> int:
-        """Runs a command of ours as a user would, announces it, and returns its exit code; cancelled, it is ended."""
-        self.announce("reconciler " + " ".join(arguments))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "reconciler", *arguments),
-            env=environment(self.workspace),
-            cwd=self.workspace.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self.out,
-            pass_fds=(self.workspace.lifeline,),
-        )
-        try:
-            return await process.wait()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # it may end by itself at this very moment
-                    process.terminate()
-                await process.wait()
+
+async def run_command(
+    workspace: Workspace, arguments: Sequence[str], *, out: TextIO, announce: Callable[[str], None]
+) -> int:
+    """Runs a command of ours as a user would, announces it, and returns its exit code; cancelled, it is ended."""
+    announce("reconciler " + " ".join(arguments))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "reconciler", *arguments),
+        env=environment(workspace),
+        cwd=workspace.folder,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=out,
+        pass_fds=(workspace.lifeline,),
+    )
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # it may end by itself at this very moment
+                process.terminate()
+            await process.wait()
 
 
 async def play(stage: Stage, step: Step) -> Result:
@@ -85,7 +88,7 @@ async def _change(stage: Stage, step: Step) -> tuple[int, Window]:
     start = time.monotonic()
     if await asyncio.to_thread(_push, stage.workspace, step):
         stage.announce(f"git commit -am '{step.name}' && git push")
-    exit_code = await stage.run("sync")
+    exit_code = await run_command(stage.workspace, ("sync",), out=stage.out, announce=stage.announce)
     return exit_code, Window(start, time.monotonic())
 
 
