@@ -33,7 +33,10 @@ def print_live(live: LiveState, console: Console) -> None:
 
 def live_json(live: LiveState) -> dict[str, Any]:
     """Returns the same as plain data for JSON; bytes are numbers."""
-    return {"servers": [_server_json(server) for server in live.servers], "models": [_model_json(m) for m in live.models]}
+    return {
+        "servers": [_server_json(server) for server in live.servers],
+        "models": [_model_json(m) for m in live.models],
+    }
 
 
 def _table(*columns: str) -> Table:

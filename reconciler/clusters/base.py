@@ -56,7 +56,7 @@ class Cluster(Protocol):
         ...
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
-        """Keeps on the model's object that a version failed to load; None clears it. A model that is gone is no error."""
+        """Keeps on the model's object that a version failed to load; None clears it. A missing model is no error."""
         ...
 
     def lock(self, holder: str, timeout: float) -> AbstractAsyncContextManager[None]:

@@ -1,1 +1,1 @@
-"""The frozen data everything speaks of: desired state, live state, plan and outcomes. No I/O, no clock, no logic of its own."""
+"""The frozen data everything speaks of: desired state, live state, plan and outcomes. No I/O, no clock."""

@@ -76,8 +76,8 @@ def model_spec_from_json(spec: Mapping[str, Any]) -> ModelSpec:
         preloaded=bool(spec.get("preloaded")),
         dedicated=bool(spec.get("dedicated")),
         logger_percent=None if logger is None else _of(int, logger.get("percent")) or 0,
-        explainer=explainer and Explainer(explainer.get("type", ""), explainer.get("modelRef"), explainer.get("pipelineRef")),
-        llm=llm and Llm(llm.get("modelRef"), llm.get("pipelineRef")),
+        explainer=None if explainer is None else _explainer(explainer),
+        llm=None if llm is None else Llm(llm.get("modelRef"), llm.get("pipelineRef")),
         parameters=tuple(
             Parameter(str(item.get("name", "")), str(item.get("value", "")))
             for item in _of(list, spec.get("parameters")) or ()
@@ -87,9 +87,13 @@ def model_spec_from_json(spec: Mapping[str, Any]) -> ModelSpec:
     )
 
 
+def _explainer(value: Json) -> Explainer:
+    return Explainer(value.get("type", ""), value.get("modelRef"), value.get("pipelineRef"))
+
+
 def model_spec_to_json(spec: ModelSpec) -> Json:
     """Returns `spec` as `Model.spec`, unset fields left out. Inverse of `model_spec_from_json`."""
-    explainer, llm = spec.explainer, spec.llm
+    explainer, llm, topics = spec.explainer, spec.llm, spec.clean_topics_on_delete
     fields: Json = {
         "storageUri": spec.storage_uri,
         "artifactVersion": spec.artifact_version,
@@ -109,7 +113,7 @@ def model_spec_to_json(spec: ModelSpec) -> Json:
         and _set({"type": explainer.type, "modelRef": explainer.model_ref, "pipelineRef": explainer.pipeline_ref}),
         "llm": llm and _set({"modelRef": llm.model_ref, "pipelineRef": llm.pipeline_ref}),
         "parameters": [{"name": p.name, "value": p.value} for p in spec.parameters] or None,
-        "dataflow": None if spec.clean_topics_on_delete is None else {"cleanTopicsOnDelete": spec.clean_topics_on_delete},
+        "dataflow": None if topics is None else {"cleanTopicsOnDelete": topics},
     }
     return _set(fields)
 
@@ -122,7 +126,7 @@ _SERVER_FIELDS = ("serverConfig", "replicas", "minReplicas", "maxReplicas", "cap
 
 
 def server_spec_from_json(spec: Mapping[str, Any]) -> ServerSpec:
-    """Returns the `Server.spec` that `spec` says; `podSpec` gives memory and overcommit (DESIGN.md, "The local cluster").
+    """Returns the `Server.spec` that `spec` says; `podSpec` gives memory and overcommit.
 
     Raises:
         ValueError: the memory request is not a quantity, or the overcommit not a whole number.

@@ -129,7 +129,7 @@ class ModelSpec:
 class ModelPolicy:
     """What our annotations on a Model say. Times are in seconds.
 
-    `smoke_request` is a V2 inference request as canonical JSON text; `retry` any text, a new value of which ends a hold.
+    `smoke_request` is a V2 inference request as canonical JSON text; a new value of `retry` ends a hold.
     """
 
     strategy: Strategy = Strategy.ROLLING

@@ -28,8 +28,8 @@ class ActionKind(enum.StrEnum):
 class EdgeKind(enum.StrEnum):
     """Why one action comes after another, and what it means for it when the other fails.
 
-    ROLLOUT, MEMORY and SERVER must be *done*: when the other failed, this one is not run. CHAIN must only be *over*: the
-    order keeps the scheduler's placement foreseeable, whatever became of the other.
+    ROLLOUT, MEMORY and SERVER must be *done*: when the other failed, this one is not run. CHAIN must only be *over*:
+    the order keeps the scheduler's placement foreseeable, whatever became of the other.
     """
 
     ROLLOUT = "rollout"
@@ -166,7 +166,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Bytes scheduled on one server replica before the plan, at its worst moment and after it; `limit` with overcommit."""
+    """Bytes scheduled on a server replica before the plan, at its worst moment, after it; `limit` with overcommit."""
 
     server: str
     replica: int
@@ -182,7 +182,7 @@ class Plan:
 
     Attributes:
         instance: who plans. commit: of the desired state, empty when uncommitted.
-        desired: `DesiredState.digest`. live: fingerprint of versions, placements, routes and limits it was planned from.
+        desired: `DesiredState.digest`. live: fingerprint of the versions, placements, routes and limits planned from.
         decisions: servers first, then models, each by name. actions: in an order that respects all edges.
         next_step_at: Unix time at which something held becomes due, None when nothing does.
     """

@@ -62,7 +62,9 @@ def test_a_demo_that_is_killed_leaves_no_folder() -> None:
         "import time\nfrom reconciler.demo.workspace import opened\n"
         "with opened() as workspace:\n    print(workspace.folder, flush=True)\n    time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=with_project()) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=with_project()
+    ) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
         assert folder.is_dir()

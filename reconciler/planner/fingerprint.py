@@ -1,0 +1,42 @@
+"""Identifies the live state that a plan was made from: versions, placements, routes, owners and limits.
+
+Times, requests in flight and free room are left out: they change while nothing that matters to a saved plan does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from reconciler.model.live import LiveState
+from reconciler.model.manifests import canonical_json
+
+
+def fingerprint(live: LiveState) -> str:
+    """Returns 12 hex digits, the same for live states that give the same plan apart from back-off times."""
+    models = [
+        [
+            model.name,
+            repr(model.spec),
+            model.instance,
+            sorted(model.labels),
+            sorted(model.annotations),
+            model.deleting,
+            model.route,
+            [[v.number, v.digest, v.memory, v.server, v.state, v.replicas, v.wanted] for v in model.versions],
+        ]
+        for model in live.models
+    ]
+    servers = [
+        [
+            server.name,
+            repr(server.spec),
+            server.instance,
+            sorted(server.labels),
+            sorted(server.annotations),
+            server.deleting,
+            sorted(server.capabilities),
+            sorted([r.index, r.limit, r.ready] for r in server.replicas),
+        ]
+        for server in live.servers
+    ]
+    return hashlib.sha256(canonical_json([models, servers]).encode()).hexdigest()[:12]

@@ -1,0 +1,232 @@
+"""Units of actions into one graph: who takes memory from where, and what must come before it.
+
+Two ways, decided per server:
+
+*In waves* (the default): loads that cannot get into each other's way, however the scheduler places them and loads in
+flight counting twice, run side by side; the next wave begins when they are over. A load that finds no room takes it
+from named unloads of this plan::
+
+    load a ┐                         ┌ load c (takes what `unload a` freed)
+    load b ┘ ── chain, memory ──────▶┘
+
+*One by one* (where waves left something without room): a unit begins when the one before it is wholly over. Then it is
+known exactly where everything lands, and nothing is lost to caution.
+
+The bounds of room are in `room`; what a load may take is always what is *certain*, never what is likely.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.model.plan import Action, Edge, EdgeKind
+from reconciler.planner.room import Replica, Rooms
+from reconciler.planner.servers import Outlook
+from reconciler.planner.unit import Need, Priority, Release, Unit
+from reconciler.planner.waves import Waves
+
+
+@dataclass(slots=True)
+class Arrangement:
+    """Units with their places in the graph, those that found none, and the room this takes.
+
+    Attributes:
+        reach: for each action that takes memory, the replicas it may land on.
+        counted: actions whose release the bounds of `rooms` have booked already.
+    """
+
+    rooms: Rooms
+    placed: list[Unit] = field(default_factory=list)
+    blocked: list[Unit] = field(default_factory=list)
+    reach: dict[str, list[Replica]] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
+
+
+def arrange(units: Iterable[Unit], servers: tuple[Outlook, ...], headroom: int) -> Arrangement:
+    """Returns the arrangement that leaves the fewest units without room: in waves, or one by one where that helps.
+
+    Args:
+        units: in any order. servers: what loads may land on. headroom: percent of each replica to leave free.
+    """
+    ordered = sorted(units, key=lambda unit: (unit.priority, unit.decision.name))
+    in_waves = _Arranger(Rooms(servers, headroom), frozenset()).run(ordered)
+    if not in_waves.blocked:
+        return in_waves
+    without_room = [unit.need for unit in in_waves.blocked if unit.need]
+    tight = _connected(without_room, [unit.need for unit in ordered if unit.need], in_waves.rooms)
+    one_by_one = _Arranger(Rooms(servers, headroom), tight).run(ordered)
+    return one_by_one if len(one_by_one.blocked) < len(in_waves.blocked) else in_waves
+
+
+def _connected(start: list[Need], needs: list[Need], rooms: Rooms) -> frozenset[str]:
+    """Returns the servers that `start` may use, and all that share a need with them, directly or not."""
+    groups = [{server.name for server in rooms.candidates(need)} for need in needs]
+    found = {server.name for need in start for server in rooms.candidates(need)}
+    while grown := [group for group in groups if group & found and not group <= found]:
+        for group in grown:
+            found |= group
+    return frozenset(found)
+
+
+class _Arranger:
+    """Puts units into the graph one after the other; `one_by_one` names the servers where nothing runs side by side."""
+
+    def __init__(self, rooms: Rooms, one_by_one: frozenset[str]) -> None:
+        self.rooms = rooms
+        self.one_by_one = one_by_one
+        self.result = Arrangement(rooms)
+        self.waves = Waves(rooms)
+        self.pool: list[Release] = []
+        self.farewells: list[Release] = []
+        self.spent: list[Release] = []
+        self.tails: dict[str, str] = {}
+        self.extra: dict[str, set[Edge]] = {}
+
+    def run(self, units: list[Unit]) -> Arrangement:
+        for unit in units:
+            self._foresee(unit)
+        ready = [unit for unit in units if unit.need is None]
+        for unit in ready:
+            self.result.placed.append(unit)
+            (self.farewells if unit.priority is Priority.DECOMMISSION else self.pool).extend(unit.releases)
+        for rank in sorted({unit.priority for unit in units}):
+            self._place_all([unit for unit in units if unit.need is not None and unit.priority is rank])
+        self._retire_last()
+        self.result.placed = [self._with_extra_edges(unit) for unit in self.result.placed]
+        return self.result
+
+    def _foresee(self, unit: Unit) -> None:
+        """Whatever a unit may free while others run makes it less certain where those land."""
+        for release in unit.releases:
+            if release.server not in self.one_by_one or unit.priority is Priority.UNDER_WAY:
+                self.rooms.give(release, low=0, high=1)
+
+    def _place_all(self, units: list[Unit]) -> None:
+        """Places what fits, again and again: what one unit frees may be what another needs."""
+        waiting = units
+        while True:
+            left = [unit for unit in waiting if not self._place(unit)]
+            if not left or len(left) == len(waiting):
+                self.result.blocked += left
+                self.result.placed += [unit.otherwise for unit in left if unit.otherwise]
+                return
+            waiting = left
+
+    def _place(self, unit: Unit) -> bool:
+        need = unit.need
+        assert need is not None
+        for release in unit.own_releases:
+            self._credit(release)
+        counted_on = self._credits(need)
+        if counted_on is None:
+            for release in unit.own_releases:
+                self._credit(release, -1)
+            return False
+        for release in counted_on:
+            (self.pool if release in self.pool else self.farewells).remove(release)
+        strictly = bool({server.name for server in self.rooms.candidates(need)} & self.one_by_one)
+        memory = self._memory_edges(need, counted_on)
+        edges = memory | self._server_edges(need) | self._order_edges(unit, counted_on, strictly)
+        self.result.reach[need.action] = self.rooms.reach(need)
+        self.waves.book(need, alone=strictly or bool(memory) or bool(unit.own_releases))
+        self._settle(unit, edges, strictly)
+        return True
+
+    def _settle(self, unit: Unit, edges: set[Edge], strictly: bool) -> None:
+        """Adds `unit` to the graph and makes what it frees known to those that follow."""
+        assert unit.need is not None
+        first = unit.actions[0].id if strictly else unit.need.action
+        self.extra.setdefault(unit.need.action, set()).update(edges)
+        if strictly and first != unit.need.action:
+            self.extra.setdefault(first, set()).update(e for e in edges if e.kind is EdgeKind.CHAIN)
+        later = [release for release in unit.releases if release not in unit.own_releases]
+        names = {server.name for server in self.rooms.candidates(unit.need)}
+        for name in names & self.one_by_one:
+            self.tails[name] = unit.actions[-1].id
+        for release in later:
+            if strictly and release.server in names:
+                self._credit(release)
+                self.spent.append(release)
+            else:
+                self.pool.append(release)
+        self.result.placed.append(unit)
+
+    def _credit(self, release: Release, sign: int = 1) -> None:
+        """Counts on `release`. Where it was foreseen, the upper bound has it already."""
+        (self.result.counted.add if sign > 0 else self.result.counted.discard)(release.action)
+        self.rooms.give(release, low=sign, high=sign if release.server in self.one_by_one else 0)
+
+    def _credits(self, need: Need) -> list[Release] | None:
+        """Counts on the fewest releases that make `need` fit, and returns them; None (and counts on none) if none do.
+
+        A decommission comes last: nothing is taken away before its successor serves, if that can be had.
+        """
+        names = {server.name for server in self.rooms.candidates(need)}
+        counted: list[Release] = []
+        for release in [r for r in (*self.pool, *self.farewells) if r.server in names and r.amount]:
+            if self.rooms.fits(need):
+                break
+            self._credit(release)
+            counted.append(release)
+        fits = self.rooms.fits(need)
+        for release in list(counted):
+            self._credit(release, -1)
+            if fits and self.rooms.fits(need):
+                counted.remove(release)
+            elif fits:
+                self._credit(release)
+        return counted if fits else None
+
+    def _memory_edges(self, need: Need, counted_on: list[Release]) -> set[Edge]:
+        """Returns an edge to each unload without which there would be no room, the latest ones first."""
+        required = {Edge(release.action, EdgeKind.MEMORY) for release in counted_on}
+        less: dict[Replica, int] = {}
+        for release in self.spent:
+            for index in release.replicas:
+                less[release.server, index] = less.get((release.server, index), 0) + release.amount
+        for release in reversed(self.spent):
+            if self.rooms.fits(need, less):
+                break
+            required.add(Edge(release.action, EdgeKind.MEMORY))
+            for index in release.replicas:
+                less[release.server, index] -= release.amount
+        return required
+
+    def _server_edges(self, need: Need) -> set[Edge]:
+        """Returns edges to what brings its servers up: required only if `need` would not fit without."""
+        candidates = self.rooms.candidates(need)
+        without = any(self.rooms.certain(need, server) for server in candidates if server.early is None)
+        kind = EdgeKind.CHAIN if without else EdgeKind.SERVER
+        return {Edge(server.early, kind) for server in candidates if server.early is not None}
+
+    def _order_edges(self, unit: Unit, counted_on: list[Release], strictly: bool) -> set[Edge]:
+        assert unit.need is not None
+        if not strictly:
+            alone = bool(counted_on) or bool(unit.own_releases)
+            return {Edge(action, EdgeKind.CHAIN) for action in self.waves.before(unit.need, alone)}
+        names = {server.name for server in self.rooms.candidates(unit.need)}
+        tails = {Edge(self.tails[name], EdgeKind.CHAIN) for name in names if name in self.tails}
+        for release in counted_on:
+            self.extra.setdefault(release.action, set()).update(tails)
+        return tails
+
+    def _retire_last(self) -> None:
+        """Decommissions whose memory nobody waits for come after the loads: the successor serves first."""
+        awaited = {edge.action for edges in self.extra.values() for edge in edges if edge.kind is EdgeKind.MEMORY}
+        last = self.waves.last() | set(self.tails.values())
+        tails = {unit.need.action: unit.actions[-1].id for unit in self.result.placed if unit.need}
+        edges = {Edge(tails.get(action, action), EdgeKind.CHAIN) for action in last}
+        for unit in self.result.placed:
+            if unit.priority is Priority.DECOMMISSION and unit.actions[0].id not in awaited:
+                self.extra.setdefault(unit.actions[0].id, set()).update(edges)
+
+    def _with_extra_edges(self, unit: Unit) -> Unit:
+        return dataclasses.replace(unit, actions=tuple(map(self._with_edges, unit.actions)))
+
+    def _with_edges(self, action: Action) -> Action:
+        edges = set(action.after) | self.extra.get(action.id, set())
+        required = {edge.action for edge in edges if edge.kind is not EdgeKind.CHAIN}
+        kept = {edge for edge in edges if edge.kind is not EdgeKind.CHAIN or edge.action not in required}
+        return dataclasses.replace(action, after=tuple(sorted(kept)))

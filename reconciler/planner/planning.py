@@ -1,0 +1,147 @@
+"""One plan, as a story: decide, arrange, retire servers, replay."""
+
+from __future__ import annotations
+
+import heapq
+
+from reconciler.errors import PlanUnsafe, UsageError
+from reconciler.model.live import LiveState
+from reconciler.model.manifests import DesiredState
+from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, Reason, Verb
+from reconciler.planner.capacity import capacity
+from reconciler.planner.fingerprint import fingerprint
+from reconciler.planner.guards import guard_deletions
+from reconciler.planner.ordering import arrange
+from reconciler.planner.replay import violations
+from reconciler.planner.retirement import retire
+from reconciler.planner.servers import ServerVerdict, decide_server, outlook
+from reconciler.planner.shortfall import blocked
+from reconciler.planner.situation import Situation
+from reconciler.planner.table import Verdict, decide
+
+_ORDER = {kind: number for number, kind in enumerate(ActionKind)}
+
+
+def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
+    """Returns the plan that brings `live` to `desired` as far as room and guards allow.
+
+    Raises:
+        UsageError: `guards` are impossible (`max_deletions`), or `guards.only` names a model that is nowhere.
+        PlanUnsafe: the replay checker refused the result: a bug in this package, nothing was changed.
+    """
+    _check_selection(desired, live, guards)
+    models, servers = guard_deletions(
+        _decide_models(desired, live, guards), _decide_servers(desired, live, guards), desired, live, guards
+    )
+    models = [_selected(verdict, guards) for verdict in models]
+    arrangement = arrange(
+        [verdict.unit for verdict in models if verdict.unit], outlook(live, tuple(servers)), guards.headroom
+    )
+    shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
+    decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
+    actions = [action for unit in arrangement.placed for action in unit.actions]
+    for verdict in servers:
+        decision, action = verdict.decision, verdict.early
+        if verdict.late is not None:
+            decision, action = retire(verdict, live, arrangement)
+        decisions.append(decision)
+        actions += [action] if action else []
+    if guards.only:
+        actions, decisions = _narrowed(actions, decisions)
+    result = Plan(
+        instance=guards.instance,
+        commit=desired.commit,
+        desired=desired.digest,
+        live=fingerprint(live),
+        decisions=tuple(sorted(decisions, key=lambda d: (d.kind != "Server", d.name))),
+        actions=in_order(actions),
+        capacity=capacity(arrangement),
+        next_step_at=min((v.held_until for v in models if v.held_until is not None), default=None),
+    )
+    found = violations(result, live, guards)
+    if found:
+        raise PlanUnsafe(
+            f"the plan does not survive its replay: {found[0]}",
+            why=f"{len(found)} violation(s); the planner and its checker disagree, which is a bug",
+            fix="nothing was changed; please report it with `reconciler plan -o json`",
+        )
+    return result
+
+
+def in_order(actions: list[Action]) -> tuple[Action, ...]:
+    """Returns `actions` so that each follows its predecessors, otherwise in the default order: by kind, then name."""
+    waiting = {action.id: {edge.action for edge in action.after} for action in actions}
+    followers: dict[str, list[str]] = {}
+    for action in actions:
+        for edge in action.after:
+            followers.setdefault(edge.action, []).append(action.id)
+    by_id = {action.id: action for action in actions}
+    ready = [(_ORDER[by_id[i].kind], i) for i, before in waiting.items() if not before]
+    heapq.heapify(ready)
+    result: list[Action] = []
+    while ready:
+        _, current = heapq.heappop(ready)
+        result.append(by_id[current])
+        for follower in followers.get(current, []):
+            waiting[follower].discard(current)
+            if not waiting[follower]:
+                heapq.heappush(ready, (_ORDER[by_id[follower].kind], follower))
+    if len(result) < len(actions):
+        raise PlanUnsafe("the plan has a cycle", why="its edges contradict each other, which is a bug")
+    return tuple(result)
+
+
+def _decide_models(desired: DesiredState, live: LiveState, guards: Guards) -> list[Verdict]:
+    manifests = {manifest.name: manifest for manifest in desired.models}
+    models = {model.name: model for model in live.models}
+    return [
+        decide(
+            Situation(
+                name, manifests.get(name), models.get(name), guards, live.traits, desired.commit, live.observed_at
+            )
+        )
+        for name in sorted(manifests.keys() | models.keys())
+    ]
+
+
+def _decide_servers(desired: DesiredState, live: LiveState, guards: Guards) -> list[ServerVerdict]:
+    manifests = {manifest.name: manifest for manifest in desired.servers}
+    servers = {server.name: server for server in live.servers}
+    return [
+        decide_server(name, manifests.get(name), servers.get(name), guards, desired.commit)
+        for name in sorted(manifests.keys() | servers.keys())
+    ]
+
+
+def _check_selection(desired: DesiredState, live: LiveState, guards: Guards) -> None:
+    known = {manifest.name for manifest in desired.models} | {model.name for model in live.models}
+    unknown = sorted(guards.only - known)
+    if unknown:
+        raise UsageError(
+            f"--only names {', '.join(unknown)}, which is neither in Git nor on the cluster",
+            why="a plan can only be restricted to models that exist",
+            fix="check the spelling" + (f"; there are: {', '.join(sorted(known)[:20])}" if known else ""),
+        )
+
+
+def _selected(verdict: Verdict, guards: Guards) -> Verdict:
+    decision = verdict.decision
+    if not guards.only or decision.name in guards.only:
+        return verdict
+    return Verdict(
+        Decision(decision.kind, decision.name, Verb.NOT_SELECTED, Reason.NOT_SELECTED, source=decision.source)
+    )
+
+
+def _narrowed(actions: list[Action], decisions: list[Decision]) -> tuple[list[Action], list[Decision]]:
+    """With `--only`, servers are touched only where a selected model needs it."""
+    needed = {edge.action for action in actions if action.server is None for edge in action.after}
+    kept = [action for action in actions if action.server is None or action.id in needed]
+    touched = {action.subject for action in kept if action.server is not None}
+    changing = (Verb.CREATE, Verb.CHANGE, Verb.CONTINUE, Verb.ADOPT, Verb.DELETE)
+    return kept, [
+        Decision(d.kind, d.name, Verb.NOT_SELECTED, Reason.NOT_SELECTED, source=d.source)
+        if d.kind == "Server" and d.verb in changing and d.name not in touched
+        else d
+        for d in decisions
+    ]

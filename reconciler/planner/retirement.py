@@ -1,0 +1,127 @@
+"""Servers that lose something or go: only after the models on them have moved or gone, and only if all of them fit.
+
+What happens to a model on a replica that goes is the cluster's doing (SELDON.md, "Servers": it is placed elsewhere
+first *if it fits*, else it goes off the air for good), so the plan makes sure beforehand that it fits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from reconciler.model.live import LiveServer, LiveState, LiveVersion
+from reconciler.model.manifests import ServerSpec
+from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason, Verb
+from reconciler.model.quantity import format_bytes
+from reconciler.planner.ordering import Arrangement
+from reconciler.planner.servers import ServerVerdict
+
+Stay = tuple[str, LiveVersion]
+"""A model's name and a version of it that stays loaded after the plan."""
+
+
+def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) -> tuple[Decision, Action | None]:
+    """Returns the decision about a server that loses something (`verdict.late`), and the action if it may."""
+    action, server = verdict.late, live.server(verdict.decision.name)
+    assert action is not None
+    assert action.server is not None
+    assert server is not None
+    if any(replica[0] == server.name for reach in arrangement.reach.values() for replica in reach):
+        detail = "models of this plan may be placed on it first; the next pass decides"
+        return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.IN_USE, detail=detail), None
+    released = {(r.action, r.server) for unit in arrangement.placed for r in unit.releases}
+    stays, edges = _stays(server, live, arrangement, released)
+    if action.kind is ActionKind.DELETE_SERVER:
+        problem = _in_use(stays)
+    else:
+        problem = _lost(server, action.server.spec, stays, live, _freed(server, arrangement))
+    if problem:
+        fixes = ("remove or move these models first",)
+        blocked = dataclasses.replace(verdict.decision, reason=Reason.IN_USE, detail=problem, fixes=fixes)
+        verb = Verb.REFUSED if action.kind is ActionKind.DELETE_SERVER else Verb.BLOCKED
+        return dataclasses.replace(blocked, verb=verb), None
+    return verdict.decision, dataclasses.replace(action, after=tuple(sorted(edges)))
+
+
+def _stays(
+    server: LiveServer, live: LiveState, arrangement: Arrangement, released: set[tuple[str, str]]
+) -> tuple[list[Stay], set[Edge]]:
+    """The versions that stay on `server`, and edges to the actions that take the others off it."""
+    leaving: dict[tuple[str, int], str] = {}
+    for unit in arrangement.placed:
+        for action in unit.actions:
+            if (action.id, server.name) not in released:
+                continue
+            model = live.model(action.subject)
+            numbers = [v.number for v in model.versions] if model else []
+            whole = action.kind is not ActionKind.UNLOAD
+            for number in numbers if whole else [action.number or 0]:
+                leaving[action.subject, number] = action.id
+    stays: list[Stay] = []
+    for model in live.models:
+        for version in model.versions:
+            if version.server == server.name and version.occupied and (model.name, version.number) not in leaving:
+                stays.append((model.name, version))
+    edges = {Edge(action, EdgeKind.SERVER) for (_, _), action in leaving.items()}
+    return stays, edges
+
+
+def _in_use(stays: Iterable[Stay]) -> str:
+    names = sorted({name for name, _ in stays})
+    return f"{_some(names)} would be stranded" if names else ""
+
+
+def _freed(server: LiveServer, arrangement: Arrangement) -> dict[int, int]:
+    """Bytes that this plan frees on each replica of `server` before it loses anything."""
+    freed: dict[int, int] = {}
+    for unit in arrangement.placed:
+        for release in unit.releases:
+            for index in release.replicas if release.server == server.name else ():
+                freed[index] = freed.get(index, 0) + release.amount
+    return freed
+
+
+def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveState, freed: dict[int, int]) -> str:
+    """What would not fit any more on what is left of `server`, empty if everything does."""
+    left = [replica for replica in server.replicas if replica.index < spec.wanted_replicas]
+    room = {r.index: r.room + freed.get(r.index, 0) + spec.limit - r.limit for r in left}
+    crowded = sorted({name for name, v in stays if any(room.get(i, 0) < 0 for i in v.occupied)})
+    if crowded:
+        return f"its replicas would be smaller ({format_bytes(spec.limit)}) than what {_some(crowded)} take"
+    offered = _offered(server, spec)
+    specs = {model.name: model.spec for model in live.models}
+    unserved = sorted({name for name, _ in stays if not specs[name].needs <= offered})
+    if unserved:
+        return f"{_some(unserved)} requires what it would no longer offer"
+    return _displaced(spec, stays, room)
+
+
+def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
+    """What `server` will offer: capabilities replace the config's, extra ones are added (SELDON.md, "Objects")."""
+    extra = frozenset(spec.extra_capabilities)
+    if spec.capabilities is not None:
+        return frozenset(spec.capabilities) | extra
+    if server.spec.capabilities is not None:
+        return extra
+    return server.capabilities - (frozenset(server.spec.extra_capabilities) - extra)
+
+
+def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int]) -> str:
+    """Which models on the replicas that go would not fit on those that stay, whatever the order they are moved in."""
+    moving = [(n, v, sum(i >= spec.wanted_replicas for i in v.occupied)) for n, v in stays]
+    demand = dict.fromkeys(room, 0)
+    for _, version, count in moving:
+        if count:
+            for index in set(room) - set(version.occupied):
+                demand[index] += version.memory
+    stranded = []
+    for name, version, count in moving:
+        free = [i for i in set(room) - set(version.occupied) if demand[i] <= room[i]]
+        if count > len(free):
+            stranded.append(name)
+    return f"{_some(sorted(stranded))} would not fit on the {spec.wanted_replicas} replicas left" if stranded else ""
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,0 +1,331 @@
+"""The decision table (docs/planning-decisions.md): one function per row, asked in order, the first answer counts.
+
+A row looks at one model only. It answers with a `Verdict`: the decision as it stands if room allows, and the unit of
+actions that carries it out, if there is anything to do. Rows that are still to come answer `blocked` and say so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
+from reconciler.model.live import LiveVersion, VersionState
+from reconciler.model.manifests import Strategy
+from reconciler.model.plan import Decision, Reason, Verb
+from reconciler.model.quantity import format_bytes
+from reconciler.planner import forms
+from reconciler.planner.situation import Situation
+from reconciler.planner.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision, and the unit that carries it out (None: nothing to do). `held_until` is a Unix time, if it ends."""
+
+    decision: Decision
+    unit: Unit | None = None
+    held_until: float | None = None
+
+
+Row = Callable[[Situation], Verdict | None]
+
+
+def decide(situation: Situation) -> Verdict:
+    """Returns the answer of the first row that applies; exactly one always does."""
+    for row in ROWS:
+        verdict = row(situation)
+        if verdict is not None:
+            return verdict
+    raise AssertionError(f"no row of the decision table applies to {situation.name}")
+
+
+def other_instance(situation: Situation) -> Verdict | None:
+    """Row 1: present in Git, live object owned by another instance → refuse, say whose."""
+    if situation.desired is None or not situation.foreign or situation.live is None:
+        return None
+    owner = situation.live.instance
+    fixes = (f"remove the manifest, or take the model out of instance {owner}",)
+    return _say(situation, 1, Verb.REFUSED, Reason.OTHER_INSTANCE, f"the owner is instance {owner}", fixes)
+
+
+def suspended(situation: Situation) -> Verdict | None:
+    """Row 2: suspended → hold; a rollout under way is finished first."""
+    if situation.desired is None or not situation.desired.policy.suspend:
+        return None
+    if (
+        situation.live is not None
+        and situation.ours
+        and not situation.live.deleting
+        and rollout_under_way(situation.live)
+    ):
+        decision = _decision(
+            situation, 2, Verb.CONTINUE, Reason.SUSPENDED, "the rollout under way is finished, then held"
+        )
+        return Verdict(decision, forms.finish(situation, decision))
+    return _say(situation, 2, Verb.HOLD, Reason.SUSPENDED)
+
+
+def being_deleted(situation: Situation) -> Verdict | None:
+    """Row 3: the object is being deleted → wait until it is gone, within a time limit; then load, if Git has it."""
+    if situation.live is None or not situation.live.deleting or not (situation.desired or situation.ours):
+        return None
+    if situation.desired is None:
+        decision = _decision(situation, 3, Verb.WAIT, Reason.BEING_DELETED)
+        return Verdict(decision, forms.wait_only(situation, decision))
+    if situation.memory is None:
+        return _unknown_memory(situation, 3)
+    decision = _decision(situation, 3, Verb.LOAD, Reason.BEING_DELETED, "loaded once the old object is gone")
+    return Verdict(decision, forms.load_new(situation, decision, wait_deleted=True))
+
+
+def absent_on_cluster(situation: Situation) -> Verdict | None:
+    """Row 4: present in Git, absent on the cluster → load."""
+    if situation.desired is None or situation.live is not None:
+        return None
+    if situation.memory is None:
+        return _unknown_memory(situation, 4)
+    decision = _decision(situation, 4, Verb.LOAD, Reason.NEW, _version_detail(situation))
+    return Verdict(decision, forms.load_new(situation, decision))
+
+
+def off_the_air(situation: Situation) -> Verdict | None:
+    """Row 5: off the air, no load in flight, and not merely because this version failed → not settled yet."""
+    live = situation.live
+    if situation.desired is None or live is None or on_the_air(live):
+        return None
+    version = live.live_version
+    if version is not None:
+        failed = load_failed(version) or (live.failure is not None and version.state is VersionState.FAILED)
+        only_to_shift = situation.traits.commands_traffic and is_whole(version)
+        if version.loading or only_to_shift or failed:
+            return None
+    return _not_settled(situation, 5, Reason.OFF_THE_AIR, "a rescue is needed")
+
+
+def same_rollout(situation: Situation) -> Verdict | None:
+    """Row 6: a rollout towards this very version is under way → continue it from where it stands."""
+    if not situation.same_version or situation.live is None or not rollout_under_way(situation.live):
+        return None
+    decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, _version_detail(situation))
+    return Verdict(decision, forms.finish(situation, decision))
+
+
+def other_rollout(situation: Situation) -> Verdict | None:
+    """Row 7: a rollout towards another version is under way → finish it, then decide again on what that leaves.
+
+    A load in flight is never superseded: its room would leak (SELDON.md, "Capacity").
+    """
+    live = situation.live
+    if situation.desired is None or live is None or not rollout_under_way(live):
+        return None
+    if situation.memory is None:
+        return _unknown_memory(situation, 7)
+    finishing = _decision(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT)
+    decision = _decision(
+        situation, 7, Verb.ROLL_OUT, Reason.NEW_VERSION, f"{_version_detail(situation)}, after the rollout under way"
+    )
+    following = _form(situation, decision)
+    return Verdict(decision, forms.finish_then(situation, finishing, following))
+
+
+def progressing(situation: Situation) -> Verdict | None:
+    """Row 8: a version still growing, shrinking or moving → wait; what waits is looked at again by the next pass."""
+    version = situation.live_version
+    if situation.desired is None or version is None or version.state is not VersionState.PROGRESSING:
+        return None
+    detail = _available(version)
+    return _not_settled(situation, 8, Reason.PROGRESSING, detail)
+
+
+def failed_before(situation: Situation) -> Verdict | None:
+    """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes."""
+    live, version = situation.live, situation.live_version
+    if situation.desired is None or live is None or version is None:
+        return None
+    failed_now = situation.same_version and load_failed(version)
+    on_record = live.failure is not None and live.failure.digest == situation.desired.spec.digest
+    if not failed_now and not (on_record and not (situation.same_version and is_whole(version))):
+        return None
+    cause = (live.failure.why if on_record and live.failure else "") or version.reason
+    if situation.held_until is not None:
+        serving = situation.serving
+        detail = f"{_named(serving)} goes on serving" if serving else "no version serves"
+        decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
+        fixes = ("mend the artifact; a new value of the annotation model-reconciler.io/retry tries at once",)
+        decision = dataclasses.replace(decision, failure=cause, fixes=fixes)
+        return Verdict(decision, held_until=situation.held_until)
+    if situation.memory is None:
+        return _unknown_memory(situation, 9)
+    decision = _decision(situation, 9, Verb.ROLL_OUT, Reason.RETRY, _version_detail(situation))
+    return Verdict(dataclasses.replace(decision, failure=cause), _form(situation, decision))
+
+
+def not_whole(situation: Situation) -> Verdict | None:
+    """Row 10: another live version serves with some replicas, but is not whole → not settled yet (heal)."""
+    serving = situation.serving
+    if situation.desired is None or serving is None or situation.same_version or is_whole(serving):
+        return None
+    return _not_settled(situation, 10, Reason.NOT_WHOLE, _available(serving))
+
+
+def another_version(situation: Situation) -> Verdict | None:
+    """Row 11: another version serves, whole → roll out by its strategy, in the gentlest form that fits.
+
+    Where the cluster can go back without a load, and the serving version is the one Git asks for again, it goes back.
+    """
+    if situation.desired is None or situation.live is None or situation.same_version:
+        return None
+    serving = situation.serving
+    if serving is not None and situation.traits.reuses_versions and serving.digest == situation.desired.spec.digest:
+        decision = _decision(
+            situation, 11, Verb.CHANGE, Reason.REVERT, f"{serving.digest} becomes the live version again"
+        )
+        return Verdict(decision, forms.change(situation, decision, serving, restores=True))
+    if situation.memory is None:
+        return _unknown_memory(situation, 11)
+    recreated = situation.desired.policy.strategy is Strategy.RECREATE
+    verb = Verb.RECREATE if recreated else Verb.ROLL_OUT
+    detail = _version_detail(situation) + (", adopted" if situation.live.instance is None else "")
+    decision = _decision(situation, 11, verb, Reason.NEW_VERSION, detail)
+    return Verdict(decision, _form(situation, decision))
+
+
+def in_place(situation: Situation) -> Verdict | None:
+    """Row 12: same version, other replicas/min/max/logger/metadata → change in place, if what it asks can be placed."""
+    desired, live, version = situation.desired, situation.live, situation.live_version
+    if desired is None or live is None or version is None or not is_whole(version):
+        return None
+    wanted = (situation.replicas, *desired.spec.in_place[1:])
+    current = (live.spec.wanted_replicas, *live.spec.in_place[1:])
+    if wanted == current and not situation.metadata_differs():
+        return None
+    detail = ", ".join(
+        f"{name} {_or_unset(now)} → {_or_unset(then)}"
+        for name, now, then in zip(_IN_PLACE_NAMES, current, wanted, strict=True)
+        if now != then
+    )
+    decision = _decision(situation, 12, Verb.CHANGE, Reason.IN_PLACE, detail or "labels and annotations")
+    if situation.replicas > version.wanted and not version.memory and situation.memory is None:
+        return _unknown_memory(situation, 12)
+    return Verdict(decision, forms.change(situation, decision, version))
+
+
+def same_not_whole(situation: Situation) -> Verdict | None:
+    """Row 13: same version, not whole → not settled yet (re-trigger)."""
+    version = situation.live_version
+    if situation.desired is None or (version is not None and is_whole(version)):
+        return None
+    detail = _available(version) if version else "the cluster knows no version"
+    return _not_settled(situation, 13, Reason.NOT_WHOLE, detail)
+
+
+def not_ours(situation: Situation) -> Verdict | None:
+    """Row 14: the same, but not ours → adopt, visibly."""
+    if situation.desired is None or situation.live is None or situation.live.instance is not None:
+        return None
+    decision = _decision(situation, 14, Verb.ADOPT, Reason.NOT_OURS_YET, "it gets our label, nothing else changes")
+    return Verdict(decision, forms.adopt(situation, decision))
+
+
+def in_sync(situation: Situation) -> Verdict | None:
+    """Row 15: the same → nothing."""
+    if situation.desired is None:
+        return None
+    return _say(situation, 15, Verb.IN_SYNC, Reason.SAME)
+
+
+def removed(situation: Situation) -> Verdict | None:
+    """Row 16: absent in Git, ours → decommission, if no guard stops it (guards that count are in `guards`).
+
+    A load in flight is waited for: deleting it would leak its room.
+    """
+    if not situation.ours or situation.live is None:
+        return None
+    decision = _decision(situation, 16, Verb.DECOMMISSION, Reason.REMOVED)
+    unit = forms.decommission(situation, decision)
+    version = situation.live_version
+    if version is not None and version.loading:
+        return _say(situation, 16, Verb.WAIT, Reason.PROGRESSING, "a load is in flight; it goes when that is over")
+    return Verdict(decision, unit)
+
+
+def unmanaged(situation: Situation) -> Verdict | None:
+    """Row 17: absent in Git, not ours → leave, report as unmanaged."""
+    owner = situation.live.instance if situation.live else None
+    detail = f"owned by instance {owner}" if owner else ""
+    return _say(situation, 17, Verb.UNMANAGED, Reason.NOT_IN_GIT, detail)
+
+
+ROWS: tuple[Row, ...] = (
+    other_instance,
+    suspended,
+    being_deleted,
+    absent_on_cluster,
+    off_the_air,
+    same_rollout,
+    other_rollout,
+    progressing,
+    failed_before,
+    not_whole,
+    another_version,
+    in_place,
+    same_not_whole,
+    not_ours,
+    in_sync,
+    removed,
+    unmanaged,
+)
+
+_IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
+
+
+def _form(situation: Situation, decision: Decision) -> Unit:
+    assert situation.desired is not None
+    if situation.desired.policy.strategy is Strategy.RECREATE:
+        return forms.recreate(situation, decision)
+    return forms.beside(situation, decision)
+
+
+def _decision(situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "") -> Decision:
+    source = situation.desired.source if situation.desired else None
+    return Decision("Model", situation.name, verb, reason, row, detail, source=source)
+
+
+def _say(
+    situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
+) -> Verdict:
+    return Verdict(dataclasses.replace(_decision(situation, row, verb, reason, detail), fixes=fixes))
+
+
+def _not_settled(situation: Situation, row: int, reason: Reason, detail: str) -> Verdict:
+    return _say(situation, row, Verb.BLOCKED, reason, f"{detail} (row {row} of the decision table is not built yet)")
+
+
+def _unknown_memory(situation: Situation, row: int) -> Verdict:
+    fixes = ("set spec.memory to what one replica needs", "or give defaultModelMemory in the settings to reckon with")
+    detail = "how much room the load needs is unknown; the scheduler would count it as 0"
+    return _say(situation, row, Verb.BLOCKED, Reason.UNKNOWN_MEMORY, detail, fixes)
+
+
+def _version_detail(situation: Situation) -> str:
+    assert situation.desired is not None
+    old = situation.serving
+    step = f"{_named(old)} → " if old and old.digest != situation.desired.spec.digest else ""
+    assumed = " (assumed)" if situation.desired.spec.memory is None else ""
+    count = situation.replicas
+    size = f", {count} × {format_bytes(situation.memory)}{assumed}" if situation.memory is not None else ""
+    return f"{step}{situation.desired.spec.digest}{size}"
+
+
+def _or_unset(value: int | None) -> str:
+    return "unset" if value is None else str(value)
+
+
+def _named(version: LiveVersion) -> str:
+    return version.digest or f"version {version.number}"
+
+
+def _available(version: LiveVersion) -> str:
+    return f"{version.available} of {version.wanted} replicas available"

@@ -1,0 +1,88 @@
+"""What the decision table hands to the ordering: per model one unit of actions that belong together.
+
+A unit is a short chain. At most one of its actions takes memory that is not taken yet (`need`); some of its actions
+give memory back (`releases`). Where units meet is decided in `ordering`; inside a unit the order is fixed here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from dataclasses import dataclass
+
+from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind
+
+
+class Priority(enum.IntEnum):
+    """Who gets room first (DESIGN.md, "Ordering and capacity")."""
+
+    UNDER_WAY = 0
+    GROWTH = 1
+    ROLLOUT = 2
+    NEW = 3
+    DECOMMISSION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Memory that `action` takes: `amount` bytes on each of `replicas` server replicas of one server.
+
+    Attributes:
+        requirements: capabilities that the server must have. pinned: the only server it may go to, None for any.
+        occupied: indices on the pinned server that hold this version already and so cannot take it again.
+    """
+
+    action: str
+    amount: int
+    replicas: int
+    requirements: frozenset[str] = frozenset()
+    pinned: str | None = None
+    occupied: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Memory that `action` gives back: `amount` bytes on each of these replicas of `server`."""
+
+    action: str
+    server: str
+    replicas: tuple[int, ...]
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The actions of one model, in order, and the decision they carry out.
+
+    `releases` come from actions of this unit; those whose action stands before `need.action` serve the unit itself.
+    `otherwise` is done instead when `need` finds no room: what is under way is finished even if the rest is blocked.
+    """
+
+    decision: Decision
+    priority: Priority
+    actions: tuple[Action, ...]
+    need: Need | None = None
+    releases: tuple[Release, ...] = ()
+    otherwise: Unit | None = None
+
+    @property
+    def own_releases(self) -> tuple[Release, ...]:
+        """Releases that are over before this unit's own need begins."""
+        if self.need is None:
+            return ()
+        ids = [action.id for action in self.actions]
+        return tuple(r for r in self.releases if ids.index(r.action) < ids.index(self.need.action))
+
+
+def chained(actions: list[Action]) -> tuple[Action, ...]:
+    """Returns `actions` with an edge from each to the one before it, which must be done."""
+    linked: list[Action] = []
+    for action in actions:
+        edges = (Edge(linked[-1].id, EdgeKind.ROLLOUT),) if linked else ()
+        linked.append(dataclasses.replace(action, after=edges))
+    return tuple(linked)
+
+
+def action_id(kind: ActionKind, subject: str, digest: str = "") -> str:
+    """Returns the id of an action: the same for the same input, unique in a plan."""
+    return f"{kind} {subject}@{digest}" if digest else f"{kind} {subject}"
