@@ -76,7 +76,7 @@ def check_ref(ref: str) -> str:
     if not ref or ref.startswith("-") or re.search(r"[\x00-\x20\x7f:?*\[\\]|\.\.", ref):
         raise RepositoryError(
             "This is not the name of a branch, tag or commit",
-            why="it is empty, begins with `-`, or holds a space, `..`, `:` or another character that Git does not allow",
+            why="it is empty, begins with `-`, or holds a space, `..`, `:` or another character Git refuses",
             fix="name a branch, a tag or a commit hash",
         )
     return ref

@@ -20,10 +20,11 @@ _FOREIGN = (
     *("GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE_PACKET"),
 )
 _LONGEST_SAID = 600
+_ENDED_BY_TIMEOUT = (124, 137, -9)
 
 
 class GitError(Exception):
-    """Git ended with an error. `said` is what it wrote, scrubbed; `timed_out` whether it was ended by the time limit."""
+    """Git failed. `said` is what it wrote, scrubbed; `timed_out` whether the time limit ended it."""
 
     def __init__(self, said: str, *, timed_out: bool = False) -> None:
         super().__init__(said)
@@ -50,28 +51,33 @@ class GitCommand:
         Raises:
             GitError: it failed. RepositoryError: there is no Git on this machine.
         """
-        command = ["env", *(f"--unset={name}" for name in _FOREIGN), "git", f"--git-dir={self.folder}", *arguments]
+        # `timeout` ends Git's helper processes too: they would hold the connection, and us, for ever.
+        limit = ["timeout", "-k", "2", f"{self._timeout:g}"]
+        unset = [word for name in _FOREIGN for word in ("-u", name)]
+        command = [*limit, "env", *unset, "git", f"--git-dir={self.folder}", *arguments]
         with tempfile.TemporaryFile() as stream:
             stream.write(stdin)
             stream.seek(0)
             try:
-                # Popen reads from the stream's file descriptor; the stub asks for bytes in error.
                 status, output, said = Git(self.folder.parent).execute(
                     command,
-                    istream=stream,  # type: ignore[call-overload]
+                    istream=stream,
                     with_extended_output=True,
                     with_exceptions=False,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
-                    kill_after_timeout=self._timeout,
                     env=self._environment(),
                 )
             except (GitCommandNotFound, GitCommandError) as error:
                 raise RepositoryError(
-                    "Git cannot be started", why="there is no command `git` on this machine", fix="install Git"
+                    "Git cannot be started",
+                    why="a command is missing: `git`, `env` or `timeout`",
+                    fix="install Git and coreutils",
                 ) from error
+        if status in _ENDED_BY_TIMEOUT:
+            raise GitError(f"it took more than {self._timeout:g} s and was ended", timed_out=True)
         if status != 0:
-            raise GitError(self._scrubbed(said), timed_out=said.startswith("Timeout: "))
+            raise GitError(self._scrubbed(said))
         return bytes(output)
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
