@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -18,7 +20,8 @@ TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
 COMMANDS = typer.main.get_command(app)
 
 
-def walk(command, words=()):  # type: ignore[no-untyped-def] # typer keeps its command classes private
+def walk(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below `command`, which is Any because typer keeps its command classes private."""
     inner = getattr(command, "commands", {})
     for name, below in inner.items():
         yield from walk(below, (*words, name))

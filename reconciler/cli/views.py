@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 
@@ -39,7 +40,7 @@ class PassView:
         self._progress: Progress | None = None
         self._open = ExitStack()
 
-    def __enter__(self) -> PassView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

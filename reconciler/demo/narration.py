@@ -87,7 +87,7 @@ class Narrator:
 
 
 def as_json(results: Sequence[Result]) -> str:
-    """Returns the result as one JSON object; percentiles are over all requests of a step, null where there were none."""
+    """Returns the result as one JSON object; percentiles are over all requests of a step, null without any."""
     steps = [
         {
             "name": result.step.name,

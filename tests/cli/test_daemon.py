@@ -6,18 +6,26 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 
 from reconciler.daemon import repeat, stopped_by_signals
 from reconciler.errors import ReconcilerError
 
 
-async def run(one_pass, stop, *, interval=0.05, on_error=lambda error: None):  # type: ignore[no-untyped-def] # a shorthand
+async def run(
+    one_pass: Callable[[], Awaitable[float | None]],
+    stop: asyncio.Event,
+    *,
+    interval: float = 0.05,
+    on_error: Callable[[ReconcilerError], None] = lambda error: None,
+) -> None:
     async with asyncio.timeout(20):
         await repeat(one_pass, interval=interval, jitter=0, stop=stop, on_error=on_error)
 
 
 async def test_a_failed_pass_is_told_and_the_next_one_comes() -> None:
-    stop, told, passes = asyncio.Event(), [], 0
+    stop, passes = asyncio.Event(), 0
+    told: list[ReconcilerError] = []
 
     async def one_pass() -> None:
         nonlocal passes
