@@ -55,6 +55,8 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
         narrator.chapter(f"{number} of {len(STEPS)}: {step.name}", step.story)
         results.append(await play(stage, step))
         narrator.result(results[-1])
+        if results[-1].wrong:
+            break  # the steps after it build on it
     narrator.table(results)
     narrator.verdict(results, STEPS)
     return stage, results
