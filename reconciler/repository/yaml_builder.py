@@ -63,10 +63,11 @@ class Document:
     """One YAML document.
 
     Attributes:
-        value: what it holds; `None` for an empty one. line: 1-based line where it begins.
+        file: its file. value: what it holds; `None` for an empty one. line: 1-based line where it begins.
         problems: what is wrong with its content as YAML, and at which path; the syntax is right.
     """
 
+    file: str
     value: Any
     line: int
     problems: list[tuple[Path, Problem]] = field(default_factory=list)
@@ -103,7 +104,7 @@ class DocumentBuilder:
 
     def __init__(self, file: str, line: int) -> None:
         self._file = file
-        self._document = Document(None, line)
+        self._document = Document(file, None, line)
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int, int]] = {}
         self._aliased = 0
