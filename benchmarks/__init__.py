@@ -1,0 +1,1 @@
+"""Benchmarks: figures of one run, as ratios, so that they say the same on any machine."""

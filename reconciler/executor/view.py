@@ -59,7 +59,7 @@ class View:
         async with self._asking:
             if self.latest is None or asyncio.get_running_loop().time() - self._seen_at > oldest:
                 self._publish(await self._observe(None))
-            assert self.latest is not None  # noqa: S101 - for the type checker: just published, or seen before
+            assert self.latest is not None  # just published, or seen before
             return self.latest
 
     async def newer(self) -> LiveState:

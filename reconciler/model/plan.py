@@ -71,7 +71,7 @@ class Reason(enum.StrEnum):
     REMOVED = "removed from Git"
     BEING_DELETED = "the object is being deleted"
     SERVER_SPEC = "the server in Git differs from the one on the cluster"
-    RETRY = "the load failed before, its back-off is over"
+    RETRY = "its load failed before and is tried again"
     SAME = "nothing to do"
     SUSPENDED = "suspended by annotation"
     FAILED_BEFORE = "this version failed to load"

@@ -9,10 +9,12 @@ Nothing here knows about room; a form says what it would take and give back, `or
 
 from __future__ import annotations
 
+import dataclasses
+
 from reconciler.health import carries_all_traffic, is_whole, leftovers
 from reconciler.model.live import LiveModel, LiveVersion
 from reconciler.model.manifests import ModelManifest
-from reconciler.model.plan import Action, ActionKind, Decision, MemoryUse, Reason
+from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, MemoryUse, Reason
 from reconciler.planner.situation import Situation
 from reconciler.planner.unit import Need, Priority, Release, Unit, action_id, chained
 
@@ -105,7 +107,9 @@ def change(situation: Situation, decision: Decision, version: LiveVersion, resto
     assert situation.live is not None
     manifest = situation.written()
     growth = max(0, situation.replicas - len(version.occupied))
+    shrink = max(0, len(version.occupied) - situation.replicas)
     takes = (MemoryUse(version.server, growth, version.memory),) if growth and version.memory else ()
+    frees = (MemoryUse(version.server, shrink, version.memory),) if shrink and version.memory else ()
     action = Action(
         id=action_id(ActionKind.CHANGE, situation.name, version.digest or ""),
         kind=ActionKind.CHANGE,
@@ -116,6 +120,7 @@ def change(situation: Situation, decision: Decision, version: LiveVersion, resto
         number=version.number,
         model=manifest,
         takes=takes,
+        frees=frees,
         source=manifest.source,
         detail=f"replicas {version.wanted} → {situation.replicas}" if situation.replicas != version.wanted else "",
     )
@@ -144,7 +149,10 @@ def adopt(situation: Situation, decision: Decision) -> Unit:
 
 
 def decommission(situation: Situation, decision: Decision) -> Unit:
-    """Returns the unit that unloads a model for good and deletes its object."""
+    """Returns the unit that unloads a model for good and deletes its object.
+
+    A load in flight is waited for, however it ends: deleting it would leak its room (SELDON.md, "Capacity").
+    """
     assert situation.live is not None
     live, manifest = situation.live, situation.written_as_live()
     occupied = [version for version in live.versions if version.occupied]
@@ -161,7 +169,11 @@ def decommission(situation: Situation, decision: Decision) -> Unit:
         frees=tuple(_freed(v) for v in occupied if v.memory),
     )
     releases = tuple(_release(action.id, v) for v in occupied)
-    return Unit(decision, Priority.DECOMMISSION, (action,), None, releases)
+    actions: tuple[Action, ...] = (action,)
+    if version is not None and version.loading:
+        load = _load(manifest, decision.reason, memory=None, number=version.number)
+        actions = (load, dataclasses.replace(action, after=(Edge(load.id, EdgeKind.CHAIN),)))
+    return Unit(decision, Priority.DECOMMISSION, actions, None, releases)
 
 
 def wait_only(situation: Situation, decision: Decision) -> Unit:

@@ -81,7 +81,8 @@ def _stop(going: int, desired: DesiredState, live: LiveState, guards: Guards) ->
             "check the ref and the path; to delete everything, keep one manifest or Server",
         )
     if going > allowed:
-        detail = f"{going} deletions of {owned} objects, allowed are {allowed} ({guards.max_deletions})"
+        noun = "deletion" if going == 1 else "deletions"
+        detail = f"{going} {noun} of {owned} objects, allowed: {allowed} ({guards.max_deletions})"
         return Reason.MAX_DELETIONS, detail, f"if they are meant: --max-deletions {going}"
     return None
 

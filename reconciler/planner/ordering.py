@@ -104,8 +104,11 @@ class _Arranger:
                 self.rooms.give(release, low=0, high=1)
 
     def _place_all(self, units: list[Unit]) -> None:
-        """Places what fits, again and again: what one unit frees may be what another needs."""
-        waiting = units
+        """Places what fits, again and again: what one unit frees may be what another needs.
+
+        Those that have the fewest servers to go to come first, so that no other one takes their place.
+        """
+        waiting = sorted(units, key=lambda unit: len(self.rooms.candidates(unit.need)) if unit.need else 0)
         while True:
             left = [unit for unit in waiting if not self._place(unit)]
             if not left or len(left) == len(waiting):
@@ -197,8 +200,8 @@ class _Arranger:
     def _server_edges(self, need: Need) -> set[Edge]:
         """Returns edges to what brings its servers up: required only if `need` would not fit without."""
         candidates = self.rooms.candidates(need)
-        without = any(self.rooms.certain(need, server) for server in candidates if server.early is None)
-        kind = EdgeKind.CHAIN if without else EdgeKind.SERVER
+        gains = {(server.name, index): gain for server in candidates for index, gain in server.gains.items()}
+        kind = EdgeKind.CHAIN if self.rooms.fits(need, gains) else EdgeKind.SERVER
         return {Edge(server.early, kind) for server in candidates if server.early is not None}
 
     def _order_edges(self, unit: Unit, counted_on: list[Release], strictly: bool) -> set[Edge]:
@@ -219,8 +222,8 @@ class _Arranger:
         tails = {unit.need.action: unit.actions[-1].id for unit in self.result.placed if unit.need}
         edges = {Edge(tails.get(action, action), EdgeKind.CHAIN) for action in last}
         for unit in self.result.placed:
-            if unit.priority is Priority.DECOMMISSION and unit.actions[0].id not in awaited:
-                self.extra.setdefault(unit.actions[0].id, set()).update(edges)
+            if unit.priority is Priority.DECOMMISSION and unit.actions[-1].id not in awaited:
+                self.extra.setdefault(unit.actions[-1].id, set()).update(edges)
 
     def _with_extra_edges(self, unit: Unit) -> Unit:
         return dataclasses.replace(unit, actions=tuple(map(self._with_edges, unit.actions)))

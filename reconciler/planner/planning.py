@@ -18,6 +18,7 @@ from reconciler.planner.servers import ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import blocked
 from reconciler.planner.situation import Situation
 from reconciler.planner.table import Verdict, decide
+from reconciler.planner.unit import Unit
 
 _ORDER = {kind: number for number, kind in enumerate(ActionKind)}
 
@@ -34,20 +35,21 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         _decide_models(desired, live, guards), _decide_servers(desired, live, guards), desired, live, guards
     )
     models = [_selected(verdict, guards) for verdict in models]
-    arrangement = arrange(
-        [verdict.unit for verdict in models if verdict.unit], outlook(live, tuple(servers)), guards.headroom
-    )
+    units = [verdict.unit for verdict in models if verdict.unit]
+    if guards.only:
+        servers = _servers_needed(units, servers, live, guards)
+    arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom)
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
     decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
+    due = [v.held_until for v in models if v.held_until is not None]
     actions = [action for unit in arrangement.placed for action in unit.actions]
     for verdict in servers:
         decision, action = verdict.decision, verdict.early
         if verdict.late is not None:
             decision, action = retire(verdict, live, arrangement)
+            due += [live.observed_at] if decision.verb is Verb.WAIT else []
         decisions.append(decision)
         actions += [action] if action else []
-    if guards.only:
-        actions, decisions = _narrowed(actions, decisions)
     result = Plan(
         instance=guards.instance,
         commit=desired.commit,
@@ -56,7 +58,7 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         decisions=tuple(sorted(decisions, key=lambda d: (d.kind != "Server", d.name))),
         actions=in_order(actions),
         capacity=capacity(arrangement),
-        next_step_at=min((v.held_until for v in models if v.held_until is not None), default=None),
+        next_step_at=min(due, default=None),
     )
     found = violations(result, live, guards)
     if found:
@@ -133,15 +135,20 @@ def _selected(verdict: Verdict, guards: Guards) -> Verdict:
     )
 
 
-def _narrowed(actions: list[Action], decisions: list[Decision]) -> tuple[list[Action], list[Decision]]:
-    """With `--only`, servers are touched only where a selected model needs it."""
-    needed = {edge.action for action in actions if action.server is None for edge in action.after}
-    kept = [action for action in actions if action.server is None or action.id in needed]
-    touched = {action.subject for action in kept if action.server is not None}
-    changing = (Verb.CREATE, Verb.CHANGE, Verb.CONTINUE, Verb.ADOPT, Verb.DELETE)
-    return kept, [
-        Decision(d.kind, d.name, Verb.NOT_SELECTED, Reason.NOT_SELECTED, source=d.source)
-        if d.kind == "Server" and d.verb in changing and d.name not in touched
-        else d
-        for d in decisions
-    ]
+def _servers_needed(
+    units: list[Unit], servers: list[ServerVerdict], live: LiveState, guards: Guards
+) -> list[ServerVerdict]:
+    """With `--only`, servers are left alone, unless a selected model would find no room without what Git gives them."""
+    alone = [_untouched(verdict) for verdict in servers]
+    if not arrange(units, outlook(live, tuple(alone)), guards.headroom).blocked:
+        return alone
+    return [verdict if verdict.early else _untouched(verdict) for verdict in servers]
+
+
+def _untouched(verdict: ServerVerdict) -> ServerVerdict:
+    if verdict.early is None and verdict.late is None:
+        return verdict
+    decision = verdict.decision
+    return ServerVerdict(
+        Decision("Server", decision.name, Verb.NOT_SELECTED, Reason.NOT_SELECTED, source=decision.source)
+    )

@@ -99,7 +99,7 @@ class _Run:
                 self._start(ready[self.order.pick])
             elif self.running:
                 self._end(self.running.pop(0))
-            else:
+            elif self.waiting:
                 raise Violation(f"{next(iter(self.waiting))} can never start")
             self._check()
 

@@ -119,7 +119,11 @@ def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int]) -> str
         free = [i for i in set(room) - set(version.occupied) if demand[i] <= room[i]]
         if count > len(free):
             stranded.append(name)
-    return f"{_some(sorted(stranded))} would not fit on the {spec.wanted_replicas} replicas left" if stranded else ""
+    return (
+        f"{_some(sorted(stranded))} would not fit on what is left of it ({spec.wanted_replicas} of its replicas)"
+        if stranded
+        else ""
+    )
 
 
 def _some(names: list[str]) -> str:

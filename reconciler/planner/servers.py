@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.model.codec import SERVER_ANNOTATIONS, server_policy_annotations
 from reconciler.model.live import LiveServer, LiveState
@@ -39,12 +39,14 @@ class Outlook:
     Attributes:
         replicas: by index, those that are ready, or will be once `early` is done.
         early: id of the action that brings it there; None when it is there already.
+        gains: bytes by which that action gives a replica more room, by index.
     """
 
     name: str
     capabilities: frozenset[str]
     replicas: dict[int, ReplicaOutlook]
     early: str | None = None
+    gains: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,16 @@ def _live_outlook(server: LiveServer, action: Action | None) -> Outlook:
         return Outlook(server.name, server.capabilities, ready)
     spec = action.server.spec
     now = {r.index: r for r in server.replicas}
-    replicas = {}
+    replicas, gains = {}, {}
     for index in range(max(spec.wanted_replicas, len(now))):
         current = now.get(index)
         room = spec.limit if current is None else current.room + spec.limit - current.limit
         replicas[index] = ReplicaOutlook(spec.limit, room)
+        gains[index] = room - (current.room if current is not None and current.ready else 0)
     added = frozenset(spec.capabilities or ()) | frozenset(spec.extra_capabilities)
-    return Outlook(server.name, server.capabilities | added, replicas, action.id)
+    if not added <= server.capabilities:
+        gains = {index: outlook.room for index, outlook in replicas.items()}
+    return Outlook(server.name, server.capabilities | added, replicas, action.id, gains)
 
 
 def _future_outlook(name: str, action: Action, configs: dict[str, frozenset[str]]) -> Outlook:
@@ -138,7 +143,8 @@ def _future_outlook(name: str, action: Action, configs: dict[str, frozenset[str]
     spec = action.server.spec
     own = configs.get(spec.server_config, frozenset()) if spec.capabilities is None else frozenset(spec.capabilities)
     replicas = {index: ReplicaOutlook(spec.limit, spec.limit) for index in range(spec.wanted_replicas)}
-    return Outlook(name, own | frozenset(spec.extra_capabilities), replicas, action.id)
+    gains = dict.fromkeys(replicas, spec.limit)
+    return Outlook(name, own | frozenset(spec.extra_capabilities), replicas, action.id, gains)
 
 
 def _not_in_git(name: str, live: LiveServer | None, guards: Guards) -> ServerVerdict:

@@ -49,12 +49,12 @@ def _no_server(need: Need, rooms: Rooms) -> tuple[str, tuple[str, ...]]:
 def _too_few_replicas(need: Need, candidates: list[Outlook], rooms: Rooms) -> tuple[str, tuple[str, ...]]:
     sizes = {server.name: len(rooms.open_replicas(need, server)) for server in candidates}
     best = max(sorted(sizes), key=lambda name: sizes[name])
-    told = ", ".join(f"{name} has {count}" for name, count in sorted(sizes.items()))
-    more = "more " if need.occupied else ""
-    missing = need.replicas - sizes[best]
-    total = len(rooms.servers[best].replicas) + missing
-    detail = f"it needs {need.replicas} {more}server replicas of one Server that can take it; {told}"
-    return detail, (f"scale Server {best} to {total} replicas", f"lower spec.replicas by {missing}")
+    held = len(need.occupied)
+    wanted, most = need.replicas + held, sizes[best] + held
+    total = len(rooms.servers[best].replicas) + need.replicas - sizes[best]
+    told = ", ".join(f"{name} can give {count + held}" for name, count in sorted(sizes.items()))
+    fixes = [f"scale Server {best} to {total} replicas"] + ([f"set spec.replicas to {most}"] if most else [])
+    return f"it asks for {wanted} replicas, all on one Server; {told}", tuple(fixes)
 
 
 def _shortfall(need: Need, server: Outlook, rooms: Rooms) -> tuple[int, str, str]:

@@ -195,7 +195,7 @@ def another_version(situation: Situation) -> Verdict | None:
 def in_place(situation: Situation) -> Verdict | None:
     """Row 12: same version, other replicas/min/max/logger/metadata → change in place, if what it asks can be placed."""
     desired, live, version = situation.desired, situation.live, situation.live_version
-    if desired is None or live is None or version is None or not is_whole(version):
+    if desired is None or live is None or version is None or not version.available:
         return None
     wanted = (situation.replicas, *desired.spec.in_place[1:])
     current = (live.spec.wanted_replicas, *live.spec.in_place[1:])
@@ -245,9 +245,6 @@ def removed(situation: Situation) -> Verdict | None:
         return None
     decision = _decision(situation, 16, Verb.DECOMMISSION, Reason.REMOVED)
     unit = forms.decommission(situation, decision)
-    version = situation.live_version
-    if version is not None and version.loading:
-        return _say(situation, 16, Verb.WAIT, Reason.PROGRESSING, "a load is in flight; it goes when that is over")
     return Verdict(decision, unit)
 
 
@@ -278,6 +275,14 @@ ROWS: tuple[Row, ...] = (
     unmanaged,
 )
 
+_WAY_OUT = {
+    5: "remove the model from Git until it is decommissioned, then add it again",
+    8: "wait until it is over; the next pass decides again",
+    10: "set spec.replicas to what is available and keep the version; roll out after that",
+    13: "set spec.replicas to what is available, or remove the model from Git and add it again",
+}
+"""What a person can do about a state that no row settles yet."""
+
 _IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
 
 
@@ -300,7 +305,8 @@ def _say(
 
 
 def _not_settled(situation: Situation, row: int, reason: Reason, detail: str) -> Verdict:
-    return _say(situation, row, Verb.BLOCKED, reason, f"{detail} (row {row} of the decision table is not built yet)")
+    text = f"{detail} (row {row} of the decision table, which is not built yet)"
+    return _say(situation, row, Verb.BLOCKED, reason, text, (_WAY_OUT[row],))
 
 
 def _unknown_memory(situation: Situation, row: int) -> Verdict:

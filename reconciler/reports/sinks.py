@@ -6,11 +6,11 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from reconciler.errors import ReportError, UsageError
+from reconciler.reports.encode import iso
 from reconciler.reports.markdown import markdown
 from reconciler.reports.report import Report, Verdict, interrupted
 from reconciler.reports.report_json import report_from_json, report_json
@@ -154,8 +154,8 @@ class BranchSink:
 
 def history_name(report: Report) -> str:
     """Returns the name of a report's files in the history, without ending: sorted by name is sorted by time."""
-    when = datetime.fromtimestamp(report.context.started_at, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{when[:-5]}Z-{report.context.commit[:8] or 'uncommitted'}"
+    when = (iso(report.context.started_at) or "").replace("-", "").replace(":", "")
+    return f"{when}-{report.context.commit[:8] or 'uncommitted'}"
 
 
 def same_news(old: bytes | None, report: Report) -> bool:

@@ -37,19 +37,18 @@ class Sorted:
     skipped: int = 0
 
 
-def sort_document(document: Document, file: str, into: Sorted) -> None:
-    """Adds what `document` of `file` holds to `into`."""
+def sort_document(document: Document, into: Sorted) -> None:
+    """Adds what `document` holds to `into`."""
     if document.value is not None:
-        _sort_object(document.value, (), document, file, into)
+        _sort_object(document.value, (), document.line, document, into)
 
 
-def _sort_object(value: Any, path: Path, document: Document, file: str, into: Sorted) -> None:
-    line = value.line if isinstance(value, YamlMap | YamlList) else document.line
+def _sort_object(value: Any, path: Path, line: int, document: Document, into: Sorted) -> None:
     if not isinstance(value, YamlMap):
         what = f"this is {kind_of(value)}, and must be a manifest"
         why = "a manifest is a map with apiVersion, kind, metadata and spec"
         into.problems.append(
-            Problem(file, line, "", what, why, "write one document (---) per manifest, or use `kind: List`")
+            Problem(document.file, line, "", what, why, "write one document (---) per manifest, or use `kind: List`")
         )
         return
     api, kind = value.get("apiVersion"), value.get("kind")
@@ -57,30 +56,34 @@ def _sort_object(value: Any, path: Path, document: Document, file: str, into: So
         missing = "apiVersion" if not isinstance(api, str) or not api else "kind"
         what, why = f"no `{missing}` that is text", "without apiVersion and kind nobody knows what this is"
         into.problems.append(
-            Problem(file, value.lines.get(missing, line), missing, what, why, f"add it, or {_ELSEWHERE}")
+            Problem(document.file, value.lines.get(missing, line), missing, what, why, f"add it, or {_ELSEWHERE}")
         )
-    elif (api, kind) == ("v1", "List") and not path:
-        _unroll(value, document, file, into)
+    elif (api, kind) == ("v1", "List"):
+        _unroll(value, path, document, into)
     elif refusal := _refusal(api, kind):
         field_, what, why, fix = refusal
-        into.problems.append(Problem(file, value.lines[field_], field_, what, why, fix))
+        into.problems.append(Problem(document.file, value.lines[field_], field_, what, why, fix))
     elif api != API_VERSION:
         into.skipped += 1
     else:
         found = [problem for at, problem in document.problems if at[: len(path)] == path]
-        into.subjects.append(Subject(kind, value, file, found))
+        into.subjects.append(Subject(kind, value, document.file, path, found))
 
 
-def _unroll(value: YamlMap, document: Document, file: str, into: Sorted) -> None:
+def _unroll(value: YamlMap, path: Path, document: Document, into: Sorted) -> None:
     items = value.get("items")
+    if path:
+        what, why = "a List inside a List", "manifests are looked for one level deep"
+        into.problems.append(Problem(document.file, value.line, "kind", what, why, "move its items to the outer List"))
+        return
     if not isinstance(items, YamlList):
         line = value.lines.get("items", value.line)
         what, why = "`items` is no list", "a List holds its manifests in `items`"
-        into.problems.append(Problem(file, line, "items", what, why, "write the manifests below `items`"))
+        into.problems.append(Problem(document.file, line, "items", what, why, "write the manifests below `items`"))
         return
     into.problems += [problem for at, problem in document.problems if len(at) < 2 or at[0] != "items"]
     for index, item in enumerate(items):
-        _sort_object(item, ("items", index), document, file, into)
+        _sort_object(item, ("items", index), items.lines[index], document, into)
 
 
 def _refusal(api: str, kind: str) -> tuple[str, str, str, str] | None:

@@ -36,7 +36,7 @@ def desired_state(
         documents, file_problems = read_documents(data, name)
         unreadable += file_problems
         for document in documents:
-            sort_document(document, name, found)
+            sort_document(document, found)
     complete = not unreadable and not found.problems
     all_problems = unreadable + found.problems
     for subject in found.subjects:

@@ -30,6 +30,7 @@ _TYPES = {
     "array": "a list",
     "null": "left empty",
 }
+_NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WRITTEN_BY_THE_CLUSTER = frozenset(
     {
         "status",
@@ -114,10 +115,10 @@ def _what(error: ValidationError, rule: dict[str, Any]) -> str:
         return f"{error.instance} is not between {rule['minimum']} and {rule['maximum']}"
     if error.validator == "enum":
         return f"this is not {listed(rule['enum'])}"
-    if error.validator == "minLength":
-        return "this is empty"
-    if error.validator == "maxLength":
-        return f"this is longer than {rule['maxLength']} characters"
+    if error.validator in ("minLength", "maxLength"):
+        return f"this is longer than {rule['maxLength']} characters" if error.instance else "this is empty"
+    if error.validator == "pattern" and rule["pattern"] == _NAME:
+        return f"`{shown(str(error.instance))}` cannot be a name"
     return "this is not in the form it must have"
 
 
@@ -129,17 +130,22 @@ def _fix(error: ValidationError, rule: dict[str, Any]) -> str:
     if error.validator == "enum":
         meant = nearest(str(error.instance), rule["enum"])
         return f"did you mean `{meant}`?" if meant else f"write {listed(rule['enum'])}"
+    if error.validator == "pattern" and rule["pattern"] == _NAME:
+        meant = re.sub(r"[^a-z0-9]+", "-", str(error.instance).lower()).strip("-")
+        return f"write for example `{meant if re.fullmatch(_NAME, meant) else rule['examples'][0]}`"
     return f"correct it{_example(rule)}"
 
 
 def _type_fix(error: ValidationError, rule: dict[str, Any]) -> str:
     types = _expected_types(rule)
     if error.instance is None:
-        return "give it a value, or remove the field"
+        return f"give it a value{_example(rule)}"
     if "string" in types and isinstance(error.instance, bool | int | float):
         return "put the value in quotes"
     if types == ["boolean"]:
         return "write true or false, without quotes"
+    if types == ["object"]:
+        return "write its fields on the lines below it, indented"
     if types == ["integer"]:
         return "write a whole number, without quotes"
     return f"correct it{_example(rule)}"

@@ -19,12 +19,14 @@ class Subject:
 
     Attributes:
         kind: `Model` or `Server`. value: the object. file: its file.
+        within: where in its document it stands, when that is a List.
         problems: what the reader of the YAML found.
     """
 
     kind: str
     value: YamlMap
     file: str
+    within: Path = ()
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -61,7 +63,7 @@ class Subject:
 
     def problem(self, path: Path, what: str, why: str, fix: str) -> Problem:
         """Returns a problem with the value at `path`."""
-        return Problem(self.file, self.line(path), field_name(path), what, why, fix)
+        return Problem(self.file, self.line(path), field_name((*self.within, *path)), what, why, fix)
 
 
 def _has(value: object, step: str | int) -> bool:

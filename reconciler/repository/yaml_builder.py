@@ -27,6 +27,7 @@ LONGEST_SCALAR = 256 * 1024
 """Characters of one scalar; Kubernetes itself takes no more than that in all annotations of an object."""
 
 _MERGE = "<<"
+_DROPPED = "\0"  # no key of a YAML file can be that
 _TAG = "tag:yaml.org,2002:"
 _READ_AS_PLAIN = {_TAG + name for name in ("int", "float", "bool", "null")}
 
@@ -63,10 +64,11 @@ class Document:
     """One YAML document.
 
     Attributes:
-        value: what it holds; `None` for an empty one. line: 1-based line where it begins.
+        file: its file. value: what it holds; `None` for an empty one. line: 1-based line where it begins.
         problems: what is wrong with its content as YAML, and at which path; the syntax is right.
     """
 
+    file: str
     value: Any
     line: int
     problems: list[tuple[Path, Problem]] = field(default_factory=list)
@@ -103,7 +105,7 @@ class DocumentBuilder:
 
     def __init__(self, file: str, line: int) -> None:
         self._file = file
-        self._document = Document(None, line)
+        self._document = Document(file, None, line)
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int, int]] = {}
         self._aliased = 0
@@ -144,7 +146,7 @@ class DocumentBuilder:
         if frame.anchor is not None:
             self._anchors[frame.anchor] = (container, frame.size, frame.height)
         if frame.is_key:
-            self._key_is_no_text(kind_of(container), f"?{container.line}", container.line)
+            self._key_is_no_text(kind_of(container), container.line)
         else:
             self._add(container, container.line, frame.size, frame.height)
 
@@ -181,7 +183,7 @@ class DocumentBuilder:
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1, 0)
         if is_key:
-            self._key(value, line, event.value)
+            self._key(value, line)
         else:
             self._add(value, line, 1, 0)
 
@@ -229,13 +231,13 @@ class DocumentBuilder:
         key, frame.key = frame.key, None
         if key == _MERGE:
             frame.merges.append((value, frame.key_line))
-        elif key is not None:
+        elif key is not None and key != _DROPPED:
             container[key] = value
             container.lines[key] = frame.key_line
 
-    def _key(self, value: object, line: int, text: str = "") -> None:
+    def _key(self, value: object, line: int) -> None:
         if not isinstance(value, str):
-            self._key_is_no_text(kind_of(value), text or f"?{line}", line)
+            self._key_is_no_text(kind_of(value), line)
             return
         frame = self._stack[-1]
         if isinstance(frame.container, YamlMap) and value in frame.container:
@@ -271,11 +273,11 @@ class DocumentBuilder:
 
     # -- problems -------------------------------------------------------------------------------------------------
 
-    def _key_is_no_text(self, kind: str, key: str, line: int) -> None:
+    def _key_is_no_text(self, kind: str, line: int) -> None:
         self._note(
             line, f"a key of this map is {kind}", "keys are text", "write a name, in quotes if it looks like a number"
         )
-        self._stack[-1].key, self._stack[-1].key_line = key, line
+        self._stack[-1].key, self._stack[-1].key_line = _DROPPED, line
 
     def _ambiguous(self, old: Reading, new: Reading, key: str | None, line: int) -> None:
         subject = "this value" if key is None else f"the key `{shown(key)}`"

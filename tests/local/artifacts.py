@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-_RUNTIME = '''
+_RUNTIME = """
 import asyncio
 import os
 
@@ -33,7 +33,7 @@ class Told(MLModel):
             raise ValueError("cannot answer")
         answer = told["answer"] * told.get("repeat", 1)
         return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("answer", [answer])])
-'''
+"""
 
 
 def told(folder: Path, answer: str, **extra: Any) -> Path:

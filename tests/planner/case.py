@@ -54,7 +54,9 @@ def desired_state(documents: list[Json]) -> DesiredState:
         else:
             model_rules, errors = model_policy(annotations)
             models.append(
-                ModelManifest(document["name"], model_spec_from_json(document["spec"]), source, model_rules, labels=labels)
+                ModelManifest(
+                    document["name"], model_spec_from_json(document["spec"]), source, model_rules, labels=labels
+                )
             )
         assert not errors, errors
     return DesiredState("c0ffee", tuple(models), tuple(servers))
@@ -84,7 +86,9 @@ def guards(content: Json) -> Guards:
 
 def planned(case: Json) -> Plan:
     """Returns the plan for a case."""
-    return plan(desired_state(case.get("desired", [])), live_state(case.get("live", {})), guards(case.get("guards", {})))
+    return plan(
+        desired_state(case.get("desired", [])), live_state(case.get("live", {})), guards(case.get("guards", {}))
+    )
 
 
 def plan_text(case: Json) -> str:
@@ -111,7 +115,9 @@ def _decision(decision: Decision) -> str:
 
 def _action(action: Action) -> str:
     lines = [action.id]
-    lines += [f"    takes {use.replicas} × {format_bytes(use.amount)} of {use.server or 'any server'}" for use in action.takes]
+    lines += [
+        f"    takes {use.replicas} × {format_bytes(use.amount)} of {use.server or 'any server'}" for use in action.takes
+    ]
     lines += [f"    frees {use.replicas} × {format_bytes(use.amount)} of {use.server}" for use in action.frees]
     return "\n".join(lines + [f"    after {edge.action} ({edge.kind})" for edge in action.after])
 
@@ -127,7 +133,10 @@ def _capacity(result: Plan) -> list[str]:
 def _artifacts(case: Json) -> dict[str, str]:
     specs = [document["spec"] for document in case.get("desired", []) if document["kind"] == "Model"]
     for model in case.get("live", {}).get("models", {}).values():
-        specs += [model["spec"], *(model["spec"] | (v.get("spec") or {}) for v in model.get("versions", {}).values())]
+        specs += [
+            model["spec"],
+            *(model["spec"] | ((v or {}).get("spec") or {}) for v in model.get("versions", {}).values()),
+        ]
     return {model_spec_from_json(spec).digest: spec["storageUri"].split("/")[-1] for spec in specs}
 
 
@@ -144,7 +153,9 @@ def _server(spec: Json) -> Json:
 
 def _live_model(name: str, content: Json) -> LiveModel:
     spec = model_spec_from_json(content["spec"])
-    versions = tuple(_live_version(number, v or {}, content["spec"]) for number, v in content.get("versions", {}).items())
+    versions = tuple(
+        _live_version(number, v or {}, content["spec"]) for number, v in content.get("versions", {}).items()
+    )
     failure = content.get("failed")
     annotations = {PREFIX + key: str(text) for key, text in content.get("annotations", {}).items()}
     return LiveModel(

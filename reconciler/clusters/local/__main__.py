@@ -81,6 +81,11 @@ def _listen(port: int | None, preferred: int) -> socket.socket:
     ) from reason
 
 
+def _make_private(path: str) -> None:
+    """Leaves a socket to its owner; the umask has kept everybody else out since it was made."""
+    Path(path).chmod(0o600)
+
+
 async def _serve(state: Path, artifacts: Path, listener: socket.socket) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,6 +104,7 @@ async def _serve(state: Path, artifacts: Path, listener: socket.socket) -> None:
         await admin.setup()
         with opened(state) as folder:
             await web.UnixSite(admin, folder.socket).start()
+            _make_private(folder.socket)
             write_running(state, Running(Identity(pid, started_at(pid) or -1), port, artifacts))
             logging.info("the gateway answers on http://127.0.0.1:%d", port)
             await stop.wait()

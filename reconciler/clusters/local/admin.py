@@ -38,7 +38,7 @@ class Admin:
         app.router.add_get("/v1/about", self._tell)
         app.router.add_get("/v1/state", self._observe)
         app.router.add_post("/v1/actions", self._perform)
-        app.router.add_put("/v1/models/{name}/failure", self._record)
+        app.router.add_post("/v1/failures", self._record)
         return app
 
     async def _tell(self, _: web.Request) -> web.Response:
@@ -55,8 +55,9 @@ class Admin:
         return web.json_response({})
 
     async def _record(self, request: web.Request) -> web.Response:
-        fields = await request.json()
-        await self._engine.record_failure(request.match_info["name"], Failure(**fields) if fields else None)
+        said = await request.json()
+        failure = None if said["failure"] is None else Failure(**said["failure"])
+        await self._engine.record_failure(str(said["model"]), failure)
         return web.json_response({})
 
 

@@ -59,7 +59,8 @@ class LocalCluster:
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
         """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
-        await self._call("PUT", f"/v1/models/{model}/failure", body=failure and wire.failure_fields(failure))
+        fields = None if failure is None else wire.failure_fields(failure)
+        await self._call("POST", "/v1/failures", body={"model": model, "failure": fields})
 
     def lock(self, holder: str, timeout: float) -> AbstractAsyncContextManager[None]:
         """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""

@@ -1,7 +1,8 @@
 """Starting, stopping and finding the gateway process of a local cluster. Runs in the process of the user's command.
 
 `up` detaches a gateway and waits until it answers; `down` ends it and all its MLServer processes, whatever
-state they are in, and leaves the state, so that the next `up` brings everything back.
+state they are in, and leaves the state, so that the next `up` brings everything back. All functions block; from a
+coroutine call them with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
@@ -22,6 +25,8 @@ from reconciler.clusters.local.mlserver_settings import STATE_VARIABLE, installe
 from reconciler.clusters.local.process import Identity, marked, python, spawn
 from reconciler.clusters.local.running import Running, read_running
 from reconciler.errors import ClusterError, ClusterUnavailable, UsageError
+
+_T = TypeVar("_T")
 
 START_TIMEOUT = 60.0
 """Seconds in which a gateway must answer."""
@@ -78,7 +83,7 @@ def down(state: Path) -> bool:
         return False
     state = state.absolute()
     with FileLock(state / "up.lock"):
-        return asyncio.run(_ended(state))
+        return _blocking(_ended(state))
 
 
 def status(state: Path) -> Status:
@@ -137,7 +142,7 @@ def _wait(state: Path, identity: Identity) -> Running:
 
 def _answers(state: Path) -> bool:
     try:
-        asyncio.run(LocalCluster(state).about())
+        _blocking(LocalCluster(state).about())
     except ClusterUnavailable:
         return False
     return True
@@ -163,6 +168,12 @@ def _last_words(state: Path) -> str:
     except OSError:
         return "it left no log"
     return next((line for line in reversed(lines) if line.strip()), "its log is empty")[:300]
+
+
+def _blocking(work: Coroutine[Any, Any, _T]) -> _T:
+    """Runs `work` to its end in a thread of its own, because the caller's may have an event loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _ended(state: Path) -> bool:

@@ -10,10 +10,9 @@ from reconciler.model.live import LiveState, LiveVersion
 from reconciler.model.plan import Action, ActionKind
 from reconciler.planner.conditions import models, servers
 from reconciler.planner.conditions.answers import Obstacle, Patience, Progress, Stage, gone
-from reconciler.planner.conditions.metadata import INSTANCE_LABEL, foreign, instance_written
+from reconciler.planner.conditions.metadata import foreign, instance_written
 
 __all__ = [
-    "INSTANCE_LABEL",
     "Obstacle",
     "Patience",
     "Progress",

@@ -6,11 +6,9 @@ from reconciler.model.live import LiveModel, LiveServer
 from reconciler.model.manifests import PREFIX
 from reconciler.model.plan import Action
 from reconciler.planner.conditions.answers import Obstacle
+from reconciler.planner.ownership import COMMIT_ANNOTATION, INSTANCE_LABEL
 
-INSTANCE_LABEL = PREFIX + "instance"
-"""The label that says whose an object is."""
-
-_NOT_COMPARED = frozenset({PREFIX + "commit", PREFIX + "failed", PREFIX + "rollout"})
+_NOT_COMPARED = frozenset({COMMIT_ANNOTATION, PREFIX + "failed", PREFIX + "rollout"})
 
 
 def instance_written(action: Action) -> str | None:

@@ -1,0 +1,42 @@
+"""What is shown while a plan runs."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from reconciler.model.outcome import Outcome, Status
+from reconciler.reports.live import Progress
+from reconciler.reports.report import planned, running
+from tests.reports.samples import CONTEXT, LOAD, PLAN, SHIFT, START
+
+
+def shown(*outcomes: Outcome, terminal: bool) -> str:
+    console = Console(file=io.StringIO(), width=100, force_terminal=terminal, color_system=None, legacy_windows=False)
+    with console.capture() as captured, Progress(running(planned(PLAN, CONTEXT)), console, lambda: START) as progress:
+        for outcome in outcomes:
+            progress.tell(outcome)
+    return captured.get()
+
+
+def test_without_a_terminal_every_change_of_status_is_one_line() -> None:
+    lines = shown(
+        Outcome(LOAD.id, Status.RUNNING, "0 of 2 replicas available", START),
+        Outcome(LOAD.id, Status.RUNNING, "1 of 2 replicas available", START),
+        Outcome(LOAD.id, Status.DONE, "2 of 2 replicas available", START, START + 3.21),
+        Outcome(SHIFT.id, Status.FAILED, "no route", START, START + 1),
+        terminal=False,
+    ).splitlines()
+    assert lines == [
+        "2026-11-22T16:46:40Z 1/6 load iris running",
+        "2026-11-22T16:46:40Z 1/6 load iris done: 2 of 2 replicas available (3.2 s)",
+        "2026-11-22T16:46:40Z 2/6 shift iris failed: no route (1.0 s)",
+    ]
+
+
+def test_on_a_terminal_the_table_says_what_runs_and_what_it_waits_for() -> None:
+    told = shown(Outcome(LOAD.id, Status.RUNNING, "1 of 2 replicas available", START - 5), terminal=True)
+    assert "load iris" in told
+    assert "1 of 2 replicas available" in told
+    assert "0 of 6 actions done, 1 running" in told
