@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -128,6 +129,16 @@ def one_pass(
     return run
 
 
+class PatientConsole(Console):
+    """A console that falls silent when nobody reads it any more, as in `sync | head`: the pass goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Sends what is still printed nowhere. The inherited method would end the program in the middle of a plan."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
 def console(settings: Settings) -> Console:
     """Returns a console on standard output that writes text as it is: no markup, no guessed highlights."""
-    return Console(no_color=settings.no_color or None, highlight=False, markup=False)
+    return PatientConsole(no_color=settings.no_color or None, highlight=False, markup=False)

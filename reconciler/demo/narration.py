@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -33,12 +35,17 @@ class Narrator:
         """Shows a command that is about to run."""
         self._console.print(Text("$ ", style="dim") + Text(line, style="bold cyan"))
 
+    def edit(self, lines: Sequence[str]) -> None:
+        """Shows what a push changes, as lines of a diff."""
+        for line in lines:
+            self._console.print(Text(f"  {line}", style="green" if line.startswith("+") else "red"))
+
     def result(self, result: Result) -> None:
         """Says whether a step ended as it should."""
         failed = sum(result.failed.values())
-        self._console.print(
-            f"exit code {result.exit_code}; {result.overall.requests} requests, {failed} failed", style="dim"
-        )
+        answered = ", ".join(f"{count} answered by {version}" for version, count in sorted(result.answered.items()))
+        line = f"exit code {result.exit_code}; {result.overall.requests} requests, {failed} failed; {answered}"
+        self._console.print(line, style="dim")
         for wrong in result.wrong:
             self._console.print(Text("not as it should be: ", style="bold red") + Text(wrong))
 
@@ -71,19 +78,31 @@ class Narrator:
         )
         self._console.print(Text(text, style="bold green" if good else "bold red"))
 
+    def reports(self, subjects: Sequence[str]) -> None:
+        """Shows what was written to the branch of reports, the oldest first."""
+        self.chapter("Reports in Git", "Every pass that did something has left its report, as Markdown and JSON:")
+        self.command("git log --format=%s origin/reconciler-reports")
+        for subject in subjects:
+            self._console.print(Text(f"  {subject}"))
+
     def play_on(self, workspace: Workspace, url: str) -> None:
         """Says what can be tried while the cluster is up."""
-        self.chapter("Play on", f"The models answer at {url} until you press Ctrl-C here. In another terminal:")
+        self.chapter("Play on", "Everything stays up until you press Ctrl-C here. In another terminal:")
+        here = Path(sys.executable).parent
+        path = [] if shutil.which("reconciler") == str(here / "reconciler") else [f"export PATH={here}:$PATH"]
         lines = (
+            *path,
             f"export RECONCILER_SETTINGS={workspace.settings}",
-            f"cd {workspace.work}                     # README.md says what to try",
+            f"cd {workspace.work}",
+            "cat README.md                            # says what to try; spam is gone, churn is at v4",
             "reconciler status",
-            "git show origin/reconciler-reports:default/latest.md",
-            "… edit, git commit, git push …",
-            "reconciler plan; reconciler sync",
+            f"curl {url}/v2/models/churn/ready -i",
+            "git pull && git show origin/reconciler-reports:default/latest.md",
+            "reconciler plan                          # after an edit, a commit and a push",
+            "reconciler sync",
         )
         for line in lines:
-            self._console.print(Padding(Text(line, style="bold cyan"), (0, 2)), soft_wrap=True)
+            self._console.print(Text(f"  {line}", style="bold cyan"), soft_wrap=True)
 
 
 def as_json(results: Sequence[Result]) -> str:

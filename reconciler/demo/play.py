@@ -49,7 +49,7 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
     address = (await asyncio.to_thread(lifecycle.status, workspace.state)).address
     if address is None:
         raise ReconcilerError("the demo's local cluster has ended", why=f"see {workspace.state / 'gateway.log'}")
-    stage = Stage(workspace, address.url, out, narrator.command)
+    stage = Stage(workspace, address.url, out, narrator)
     results: list[Result] = []
     for number, step in enumerate(STEPS, 1):
         narrator.chapter(f"{number} of {len(STEPS)}: {step.name}", step.story)
@@ -57,6 +57,9 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
         narrator.result(results[-1])
         if results[-1].wrong:
             break  # the steps after it build on it
+    await asyncio.to_thread(workspace.git, "fetch", "--quiet")
+    subjects = await asyncio.to_thread(workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports")
+    narrator.reports(subjects.splitlines())
     narrator.table(results)
     narrator.verdict(results, STEPS)
     return stage, results

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from reconciler.demo.artifacts import EXAMPLES
 from reconciler.demo.measure import Latency, Request, Window, failures, latency, phases
@@ -26,7 +26,12 @@ STEP_LIMIT = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a step; `wrong` says how it did not end as it should, and is empty when it did."""
+    """What became of a step.
+
+    Attributes:
+        answered: requests by the version that answered. failed: requests by the reason why they count as failed.
+        wrong: how the step did not end as it should; empty when it did.
+    """
 
     step: Step
     exit_code: int
@@ -34,8 +39,21 @@ class Result:
     during: Latency
     after: Latency
     overall: Latency
+    answered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     wrong: tuple[str, ...] = ()
+
+
+class Audience(Protocol):
+    """Is told what happens."""
+
+    def command(self, line: str) -> None:
+        """A command is about to run."""
+        ...
+
+    def edit(self, lines: Sequence[str]) -> None:
+        """Manifests were edited; the lines of the difference."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +63,7 @@ class Stage:
     workspace: Workspace
     url: str
     out: TextIO
-    announce: Callable[[str], None]
+    audience: Audience
 
 
 async def run_command(
@@ -86,18 +104,22 @@ async def _change(stage: Stage, step: Step) -> tuple[int, Window]:
     # In a thread: the clients in this process go on meanwhile.
     await asyncio.to_thread(step.edit, stage.workspace)
     start = time.monotonic()
-    if await asyncio.to_thread(_push, stage.workspace, step):
-        stage.announce(f"git commit -am '{step.name}' && git push")
-    exit_code = await run_command(stage.workspace, ("sync",), out=stage.out, announce=stage.announce)
+    edit = await asyncio.to_thread(_push, stage.workspace, step)
+    if edit:
+        stage.audience.edit(edit)
+        stage.audience.command(f"git commit -am '{step.name}' && git push")
+    exit_code = await run_command(stage.workspace, ("sync",), out=stage.out, announce=stage.audience.command)
     return exit_code, Window(start, time.monotonic())
 
 
-def _push(workspace: Workspace, step: Step) -> bool:
+def _push(workspace: Workspace, step: Step) -> list[str]:
+    """Pushes what was edited, if anything was, and returns the lines that differ."""
     workspace.report.unlink(missing_ok=True)
-    changed = bool(workspace.git("status", "--porcelain"))
-    if changed:
+    workspace.git("add", "--all")
+    difference = workspace.git("diff", "--cached", "--unified=0").splitlines()
+    if difference:
         workspace.push(step.name.capitalize())
-    return changed
+    return [line for line in difference if line.startswith(("+", "-")) and line != "--- /dev/null"]
 
 
 async def _first(stage: Stage, step: Step) -> Result:
@@ -123,4 +145,5 @@ async def _judged(stage: Stage, step: Step, exit_code: int, change: Window, requ
     report = stage.workspace.report.read_text(encoding="utf-8") if stage.workspace.report.exists() else ""
     wrong += [f"the report does not say {word}" for word in step.tells if word not in report]
     before, during, after = (latency(phase) for phase in phases(requests, change))
-    return Result(step, exit_code, before, during, after, latency(requests), failed, tuple(wrong))
+    answered = Counter(request.version or "nobody" for request in requests)
+    return Result(step, exit_code, before, during, after, latency(requests), answered, failed, tuple(wrong))
