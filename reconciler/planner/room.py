@@ -72,13 +72,13 @@ class Rooms:
         """Returns whether some server surely takes `need`, even with `less` bytes of room on some replicas."""
         return any(self.certain(need, server, less) for server in self.candidates(need))
 
-    def reach(self, need: Need) -> list[Replica]:
-        """Returns every replica where the scheduler may place `need`, by what could be free."""
+    def reach(self, need: Need, more: Mapping[Replica, int] | None = None) -> list[Replica]:
+        """Returns every replica where the scheduler may place `need`, by what could be free (and `more` bytes)."""
         return [
             replica
             for server in self.candidates(need)
             for replica in self.open_replicas(need, server)
-            if self.bounds[replica].high >= need.amount
+            if self.bounds[replica].high + (more or {}).get(replica, 0) >= need.amount
         ]
 
     def landing(self, need: Need) -> tuple[list[Replica], bool]:

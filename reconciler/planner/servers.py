@@ -219,10 +219,10 @@ def _size(spec: ServerSpec) -> str:
 
 def _difference(live: ServerSpec, wanted: ServerSpec) -> str:
     texts = []
-    for field in dataclasses.fields(ServerSpec):
-        before, after = getattr(live, field.name), getattr(wanted, field.name)
+    for name in (item.name for item in dataclasses.fields(ServerSpec)):
+        before, after = getattr(live, name), getattr(wanted, name)
         if before != after:
-            texts.append("podSpec or other fields" if field.name == "rest" else _step(field.name, before, after))
+            texts.append("podSpec or other fields" if name == "rest" else _step(name, before, after))
     return ", ".join(texts)
 
 

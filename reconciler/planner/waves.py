@@ -52,11 +52,12 @@ class Waves:
     def book(self, need: Need, alone: bool) -> None:
         """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`."""
         waves = self._waves(need)
-        reach = frozenset(self.rooms.reach(need))
+        reach = self._reach_beside(need, _unique(waves))
         if not alone and self._joins(need, waves):
             for member in _unique(waves):
                 self._blur(member)
         else:
+            reach = frozenset(self.rooms.reach(need))
             for wave in waves:
                 wave.before = frozenset(m.need.action for m in wave.members) or wave.before
                 wave.members = []
@@ -81,9 +82,17 @@ class Waves:
         others = _unique(waves)
         if any(member.alone for member in others) or any(len(wave.members) >= WIDTH for wave in waves):
             return False
-        newcomer = _Member(need, frozenset(self.rooms.reach(need)), frozenset(), False, False)
+        newcomer = _Member(need, self._reach_beside(need, others), frozenset(), False, False)
         everyone = [*others, newcomer]
         return all(self._fits_beside(member, everyone, others) for member in everyone)
+
+    def _reach_beside(self, need: Need, others: list[_Member]) -> frozenset[Replica]:
+        """Where `need` may land if it is taken in before `others`, which are booked already."""
+        more: dict[Replica, int] = {}
+        for other in others:
+            for replica in other.taken if other.surely else ():
+                more[replica] = more.get(replica, 0) + other.need.amount
+        return frozenset(self.rooms.reach(need, more))
 
     def _fits_beside(self, member: _Member, everyone: list[_Member], booked: list[_Member]) -> bool:
         """Whether `member` is placed even if all others are in flight, wherever they are."""

@@ -1,4 +1,7 @@
-"""Writes the expected plan text of every case anew: `python -m tests.planner.regenerate`. Read the difference before committing."""
+"""Writes the expected plan text of every case anew: `python -m tests.planner.regenerate`.
+
+Read the difference before committing: the text is what users are promised.
+"""
 
 from pathlib import Path
 
