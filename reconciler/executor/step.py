@@ -62,7 +62,7 @@ class Step:
         try:
             end = await self._attempt()
         except ClusterError as error:
-            end = _End(Status.FAILED, f"{error.what}: {error.why}" if error.why else error.what)
+            end = _End(Status.FAILED, _told(error))
         note = await self._keep_on_record(end) if self._action.kind is ActionKind.LOAD else ""
         self._ledger.close(self._action, end.status, end.detail + note)
 
@@ -151,7 +151,8 @@ class Step:
             async with asyncio.timeout(RECORD_LIMIT):
                 await self._record(failure)
         except (ClusterError, TimeoutError) as error:
-            return f" (the record of failures could not be written: {str(error) or 'no answer'})"
+            why = _told(error) if isinstance(error, ClusterError) else "no answer"
+            return f" (the record of failures could not be written: {why})"
         return ""
 
     def _failure(self, end: _End, known: Failure | None) -> Failure:
@@ -174,3 +175,7 @@ class Step:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _told(error: ClusterError) -> str:
+    return f"{error.what}: {error.why}" if error.why else error.what

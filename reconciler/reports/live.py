@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -62,8 +62,7 @@ class Progress:
         return Text.assemble((when, "dim"), f" {place} {action_words(action)} ", status, detail, (spent, "dim"))
 
     def _table(self) -> RenderableType:
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, title=self._report.summary)
-        table.title_style, table.title_justify = "bold", "left"
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
@@ -74,7 +73,7 @@ class Progress:
             number, words = Text(str(self._numbers[action.id])), Text(action_words(action))
             status = Text(outcome.status.value, style=STATUS_STYLES[outcome.status])
             table.add_row(number, words, status, Text(self._spent(outcome)), Text(outcome.detail))
-        return table
+        return Group(Text(self._report.summary, style="bold"), table)
 
     def _shown(self) -> tuple[ReportedAction, ...]:
         actions = self._report.actions

@@ -155,7 +155,7 @@ def _capacity(report: Report) -> Iterator[str]:
             )
             for c in report.capacity
         )
-        yield from ("", "### Memory scheduled per server replica", "")
+        yield from ("", "### Memory per server replica, as planned", "")
         yield from _table(("Replica", ">Before", ">At peak", ">After", ">Limit"), rows)
 
 

@@ -32,7 +32,8 @@ from reconciler.reports.words import (
     unmanaged,
 )
 
-_WIDE = 100
+_WIDE = 110
+"""Columns from which a report that has begun shows reasons beside outcomes."""
 _VERDICT_STYLES = {
     Verdict.PLANNED: "bold cyan",
     Verdict.RUNNING: "bold cyan",
@@ -53,16 +54,23 @@ _VERB_STYLES = {Verb.BLOCKED: "bold yellow", Verb.REFUSED: "bold red"}
 
 def show(report: Report, console: Console) -> None:
     """Prints `report`; width, colours and destination are those of `console`."""
-    for part in _parts(report, console.width):
-        console.print(part, highlight=False, soft_wrap=False)
+    if console.is_terminal:
+        _print(report, console)
+    else:
+        console.print(Text(text(report, console.width)), end="", soft_wrap=True)
 
 
 def text(report: Report, width: int = 100) -> str:
     """Returns `report` as plain text without colours."""
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
-        show(report, console)
+        _print(report, console)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _print(report: Report, console: Console) -> None:
+    for part in _parts(report, console.width):
+        console.print(part, highlight=False, soft_wrap=False)
 
 
 def _parts(report: Report, width: int) -> Iterator[RenderableType]:
@@ -79,7 +87,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     if worries:
         yield _section("Needs attention", worries)
     if report.capacity and (report.actions or worries):
-        yield _section("Memory scheduled per server replica", [_capacity(report)])
+        yield _section("Memory per server replica, as planned", [_capacity(report)])
     yield from _notes(report)
 
 

@@ -39,6 +39,7 @@ class FakeCluster:
     silent_performs: int = 0
     silent_until: float = 0.0
     broken: str = ""
+    unwritable: str = ""
     in_flight: int = 0
     replicas: int = 2
     performed: list[str] = field(default_factory=list)
@@ -81,6 +82,8 @@ class FakeCluster:
             handler(action)
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
+        if self.unwritable:
+            raise ActionRefused("the annotation was refused", why=self.unwritable)
         self.records.append((model, failure))
         if model in self.models:
             self.models[model] = replace(self.models[model], failure=failure)

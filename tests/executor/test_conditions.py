@@ -228,8 +228,10 @@ def test_a_field_of_the_pod_spec_that_differs_is_not_done() -> None:
     assert progress(update, LiveState(0.0, servers=(filled,))).state is Stage.DONE
 
 
-@pytest.mark.parametrize(("room", "fits"), [((500_000, 900_000), True), ((50_000, 900_000), False)])
-def test_a_server_shrinks_only_if_what_it_displaces_fits_elsewhere(room: tuple[int, int], fits: bool) -> None:
+@pytest.mark.parametrize(
+    ("room", "fits"), [((500_000, 900_000), True), ((50_000, 900_000), False), ((50_000, 0, 900_000), False)]
+)
+def test_a_server_shrinks_only_if_what_it_displaces_fits_elsewhere(room: tuple[int, ...], fits: bool) -> None:
     shrink = server_action(ActionKind.SHRINK_SERVER, ServerSpec("mlserver", 1))
     displaced = replace(SERVES, replicas=((1, AVAILABLE),))
     found = precondition(shrink, state(displaced, route=1, servers=(server(*room),)))

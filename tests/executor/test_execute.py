@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from reconciler.errors import PlanUnsafe
 from reconciler.executor import execute
 from reconciler.model.live import Failure
+from reconciler.model.manifests import Strategy
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, ActionKind, EdgeKind, Plan
 from tests.executor.fake_cluster import FakeCluster
@@ -306,3 +308,34 @@ def test_a_failure_of_another_version_starts_the_count_anew() -> None:
     executed(plan(load(model("a", "2"))), cluster)
     counts = [failure.count for _, failure in cluster.records if isinstance(failure, Failure)]
     assert counts == [1, 1]
+
+
+def test_a_failure_that_cannot_be_kept_on_record_is_said() -> None:
+    first = load(model("a"))
+    outcome = executed(plan(first), FakeCluster(fail_load={"a": "broken"}, unwritable="403"))[first.id]
+    note = "(the record of failures could not be written: the annotation was refused: 403)"
+    assert (outcome.status, outcome.detail) == (Status.FAILED, f"broken {note}")
+
+
+@pytest.mark.parametrize("recreate", [False, True])
+@pytest.mark.parametrize("news", range(9))
+def test_a_pass_ended_anywhere_is_finished_by_the_next(news: int, recreate: bool) -> None:
+    strategy = Strategy.RECREATE if recreate else Strategy.ROLLING
+    old, new = model("iris", "1", strategy=strategy), model("iris", "2", strategy=strategy)
+    first, shift, drain, unload = rollout(old, new)
+    steps = (first, shift, drain, unload)
+    if recreate:
+        drain, unload = replace(drain, after=()), replace(unload, after=(needs(drain),))
+        steps = (drain, unload, replace(first, after=(needs(unload),)), shift)
+    cluster = serving(FakeCluster(), load(old))
+    heard: list[Outcome] = []
+
+    def enough(outcome: Outcome) -> bool:
+        heard.append(outcome)
+        return len(heard) > news
+
+    interrupted(plan(*steps), cluster, enough)
+    assert statuses(executed(plan(*steps), cluster)) == [Status.DONE] * 4
+    [version] = cluster.models["iris"].versions
+    assert version.digest == new.spec.digest
+    assert cluster.models["iris"].route == ((version.number, 100),)

@@ -9,7 +9,8 @@ from rich.console import Console
 from reconciler.model.outcome import Outcome, Status
 from reconciler.reports.live import Progress
 from reconciler.reports.report import planned, running
-from tests.reports.samples import CONTEXT, LOAD, PLAN, SHIFT, START
+from reconciler.reports.text import show, text
+from tests.reports.samples import CONTEXT, LOAD, PLAN, SHIFT, START, applied
 
 
 def shown(*outcomes: Outcome, terminal: bool) -> str:
@@ -40,3 +41,17 @@ def test_on_a_terminal_the_table_says_what_runs_and_what_it_waits_for() -> None:
     assert "load iris" in told
     assert "1 of 2 replicas available" in told
     assert "0 of 6 actions done, 1 running" in told
+
+
+def test_a_report_that_goes_to_a_file_or_a_pipe_has_no_blanks_at_line_ends() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=False, color_system=None)
+    with console.capture() as captured:
+        show(applied(), console)
+    assert captured.get() == text(applied(), 100)
+
+
+def test_on_a_terminal_colours_change_no_word() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        show(applied(), console)
+    assert [line.rstrip() for line in captured.get().splitlines()] == text(applied(), 100).splitlines()
