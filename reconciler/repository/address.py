@@ -73,10 +73,10 @@ def parse_address(url: str) -> Address:
 
 def check_ref(ref: str) -> str:
     """Returns `ref` if it can be given to Git as a branch, tag or commit. Raises RepositoryError if not."""
-    if not ref or ref.startswith("-") or re.search(r"[\x00-\x20\x7f:?*\[\\]|\.\.", ref):
+    if not ref or ref.startswith(("-", "^")) or re.search(r"[\x00-\x20\x7f:?*\[\\]|\.\.", ref):
         raise RepositoryError(
             "This is not the name of a branch, tag or commit",
-            why="it is empty, begins with `-`, or holds a space, `..`, `:` or another character Git refuses",
+            why="it is empty, begins with `-` or `^`, or holds a space, `..`, `:` or another character Git refuses",
             fix="name a branch, a tag or a commit hash",
         )
     return ref

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
-from reconciler.repository.files import Entry, Kind
+from reconciler.repository.files import Entry, Kind, LinkError
 from reconciler.repository.git_command import GitCommand
 
+_LONGEST_TARGET = 4096
 _KINDS = {"120000": Kind.LINK, "160000": Kind.SUBMODULE}
 
 
@@ -42,8 +44,16 @@ class CommitTree:
         return [self._entries[path] for path in self._paths[first:last]]
 
     def target(self, link: Entry) -> str:
-        """Returns what a symbolic link says."""
-        return self._blobs([link.oid])[link.oid].decode("utf-8", "surrogateescape")
+        """Returns what a symbolic link says. Raises LinkError when no system would follow it."""
+        if link.size > _LONGEST_TARGET:
+            raise LinkError("it is longer than a path can be")
+        return self._targets[link.oid].decode("utf-8", "surrogateescape")
+
+    @cached_property
+    def _targets(self) -> dict[str, bytes]:
+        """What all links say, read at once."""
+        links = [entry for entry in self._entries.values() if entry.kind is Kind.LINK and entry.size <= _LONGEST_TARGET]
+        return self._blobs(list(dict.fromkeys(link.oid for link in links)))
 
     def read(self, entries: Sequence[Entry]) -> Mapping[str, bytes | str]:
         """Returns the content of each entry.
@@ -75,5 +85,7 @@ def _listed(output: bytes) -> dict[str, Entry]:
         attributes, _, name = line.partition(b"\t")
         mode, _, oid, size = attributes.decode("ascii").split()
         path = name.decode("utf-8", "surrogateescape")
+        if size != "-" and not size.isdigit():
+            raise MissingObjectError(oid)  # what Git writes for an object it cannot find
         entries[path] = Entry(path, _KINDS.get(mode, Kind.FILE), 0 if size == "-" else int(size), oid)
     return entries

@@ -68,7 +68,7 @@ class Tree(Protocol):
         ...
 
     def target(self, link: Entry) -> str:
-        """Returns what a symbolic link says."""
+        """Returns what a symbolic link says. Raises LinkError when no system would follow it."""
         ...
 
     def read(self, entries: Sequence[Entry]) -> Mapping[str, bytes | str]:
