@@ -1,4 +1,4 @@
-"""A load generator so lean that it hardly counts: the same request over kept connections, answers read and not parsed."""
+"""A load generator so lean that it hardly counts: one request over kept connections, answers read and not parsed."""
 
 from __future__ import annotations
 

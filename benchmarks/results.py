@@ -1,4 +1,4 @@
-"""Results of benchmarks: printed, and merged into `benchmarks/results.json`, each with its goal and how to get it again."""
+"""Results of benchmarks, merged into `benchmarks/results.json`, each with its goal and how to get it again."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_the_replica_with_most_room_is_taken_then_the_lowest_index(world: World)
 
 
 def test_an_exact_fit_fits_and_one_byte_more_does_not(world: World) -> None:
-    with pytest.raises(ActionRefused, match="not enough room for 2 x 1.001k"):
+    with pytest.raises(ActionRefused, match=r"not enough room for 2 x 1\.001k"):
         world.load(model("a", "x", memory=1001, replicas=2))
     world.load(model("a", "x", memory=1000, replicas=2))
     assert world.room("main") == [0, 0]

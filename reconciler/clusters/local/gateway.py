@@ -6,6 +6,7 @@ its process is gone is sent to another one: inference changes nothing, so it may
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Final
 
@@ -25,7 +26,7 @@ ANSWER_TIMEOUT: Final = 300.0
 """Seconds for one answer."""
 
 BUFFERED: Final = 1024 * 1024
-"""Bytes of the biggest answer that is read before it is passed on; bigger ones are streamed."""
+"""Bytes of the biggest body that is passed on in one piece; bigger ones go piece by piece."""
 
 MODEL_HEADER: Final = "Seldon-Model"
 """Names the model, whatever the path says."""
@@ -52,15 +53,20 @@ def new_session() -> aiohttp.ClientSession:
 
 
 class Gateway:
-    """The data plane of one local cluster. Args: traffic: its routes. session: see `new_session`."""
+    """The data plane of one local cluster.
 
-    def __init__(self, traffic: Traffic, session: aiohttp.ClientSession) -> None:
+    Args:
+        traffic: its routes. session: see `new_session`. max_body: bytes of the biggest request.
+    """
+
+    def __init__(self, traffic: Traffic, session: aiohttp.ClientSession, max_body: int = MAX_BODY) -> None:
         self._traffic = traffic
         self._session = session
+        self._max_body = max_body
 
     def application(self) -> web.Application:
         """Returns the web application."""
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors_as_json])
+        app = web.Application(client_max_size=self._max_body, middlewares=[_errors_as_json])
         app.router.add_post("/v2/models/{name}/infer", self._infer)
         app.router.add_get("/v2/models/{name}/ready", self._ready)
         app.router.add_get("/v2/models/{name}", self._metadata)
@@ -98,8 +104,9 @@ class Gateway:
     async def _ask(self, request: web.Request, body: bytes, target: Target, url: URL) -> web.StreamResponse:
         """Asks one target. Raises _NotAnsweredError when it broke off before the client was told anything."""
         headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
+        data = io.BytesIO(body) if len(body) > BUFFERED else body or None
         try:
-            async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
+            async with self._session.request(request.method, url, data=data, headers=headers) as answer:
                 back = CIMultiDict({key: answer.headers[key] for key in _PASSED_BACK if key in answer.headers})
                 back[ROUTE_HEADER] = target.route_header
                 if "Content-Length" in answer.headers and (answer.content_length or 0) <= BUFFERED:

@@ -66,7 +66,7 @@ def up(state: Path, *, port: int | None = None, artifacts: Path) -> Address:
         UsageError: the wrong Python, MLServer not installed, the port is taken, or it runs with other settings.
         ClusterError: it did not start; says what its log says.
     """
-    _check_here(sys.version_info[:2], installed())
+    check_here(sys.version_info[:2], installed())
     state, artifacts = state.absolute(), artifacts.absolute()
     _make_private(state)
     with FileLock(state / "up.lock"):
@@ -94,7 +94,12 @@ def status(state: Path) -> Status:
     return Status(state, address, len(marked(STATE_VARIABLE, str(state))))
 
 
-def _check_here(version: tuple[int, int], capabilities: Collection[str]) -> None:
+def check_here(version: tuple[int, int], capabilities: Collection[str]) -> None:
+    """Checks that MLServer can run here. Raises UsageError when it cannot.
+
+    Args:
+        version: of this Python. capabilities: of the MLServer installed here, empty when there is none.
+    """
     fix = "pip install 'model-reconciler[local]' on Python 3.12"
     if version not in ((3, 11), (3, 12)):
         what = f"the local cluster does not run on Python {version[0]}.{version[1]}"

@@ -97,7 +97,8 @@ def surplus(state: State, version: VersionRecord, keep: int) -> tuple[int, ...]:
 
 
 def _servers(state: State, installed: Installed, spec: ModelSpec) -> list[ServerRecord]:
-    named = [s for s in state.servers.values() if spec.server in (None, s.name) and not s.deleting]
+    servers = sorted(state.servers.values(), key=lambda server: server.name)
+    named = [s for s in servers if spec.server in (None, s.name) and not s.deleting]
     matching = [s for s in named if spec.needs <= offered(s, installed)]
     if matching:
         return matching
