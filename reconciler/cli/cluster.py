@@ -1,0 +1,71 @@
+"""`reconciler status` and `reconciler local up|down|status`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import typer
+
+from reconciler.cli import build
+from reconciler.cli.live_view import live_json, print_live
+from reconciler.cli.options import CLUSTER, SHOWING, with_settings
+from reconciler.settings import Settings
+
+local = typer.Typer(help="Start and stop the local cluster.", rich_markup_mode=None)
+
+
+@with_settings(*CLUSTER, *SHOWING)
+def status(settings: Settings) -> int:
+    """Show what serves now: servers with their room, models with their versions. Needs no repository."""
+    asyncio.run(_status(settings))
+    return 0
+
+
+async def _status(settings: Settings) -> None:
+    async with build.cluster(settings) as cluster:
+        live = await cluster.observe()
+    if settings.output == "json":
+        print(json.dumps(live_json(live), indent=2))
+    else:
+        print_live(live, build.console(settings))
+
+
+@local.command()
+@with_settings("state", "local_port", "local_artifacts")
+def up(settings: Settings) -> int:
+    """Start the local cluster in the background; one that is up already is left alone."""
+    from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
+
+    address = lifecycle.up(settings.state, port=settings.local_port, artifacts=settings.local_artifacts)
+    print(f"the local cluster {'is up' if address.started else 'was up already'}: {address.url}")
+    print(f"artifacts: {address.artifacts}")
+    return 0
+
+
+@local.command()
+@with_settings("state")
+def down(settings: Settings) -> int:
+    """End the local cluster and its inference servers; the next `up` brings its models back."""
+    from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
+
+    print("the local cluster is down" if lifecycle.down(settings.state) else "the local cluster was not up")
+    return 0
+
+
+@local.command("status")
+@with_settings("state", "output")
+def local_status(settings: Settings) -> int:
+    """Say whether the local cluster is up, and where it answers. Exit code 0 in both cases."""
+    from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
+
+    found = lifecycle.status(settings.state)
+    address = found.address
+    if settings.output == "json":
+        url, pid = (address.url, address.pid) if address else (None, None)
+        print(json.dumps({"up": address is not None, "url": url, "pid": pid, "inferenceServers": found.mlservers}))
+    elif address is None:
+        print(f"the local cluster in {found.state} is not up")
+    else:
+        print(f"the local cluster in {found.state} is up: {address.url}, {found.mlservers} inference servers")
+    return 0

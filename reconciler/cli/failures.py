@@ -1,0 +1,38 @@
+"""Prints errors for a person on the error stream: what happened, why, how to fix it. Decides no exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.errors import ManifestsInvalid, ReconcilerError
+
+
+def show(error: ReconcilerError, *, no_color: bool = False) -> None:
+    """Prints `error`; of invalid manifests every problem with its place."""
+    console = error_console(no_color=no_color)
+    _show(console, "error", error.what, error.why, error.fix)
+    if isinstance(error, ManifestsInvalid):
+        for problem in error.problems:
+            console.print()
+            _show(console, "", str(problem), problem.why, problem.fix)
+
+
+def warn(error: ReconcilerError, *, no_color: bool = False) -> None:
+    """Prints `error` as one that did not stop the work."""
+    _show(error_console(no_color=no_color), "warning", error.what, error.why, error.fix)
+
+
+def error_console(*, no_color: bool = False) -> Console:
+    """Returns a console on the error stream that writes text as it is: no markup, no guessed highlights."""
+    return Console(file=sys.stderr, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+
+
+def _show(console: Console, kind: str, what: str, why: str, fix: str) -> None:
+    head = Text(f"{kind}: ", style="bold red" if kind == "error" else "bold yellow") if kind else Text()
+    console.print(head + Text(what, style="bold"))
+    for label, text in (("why", why), ("fix", fix)):
+        if text:
+            console.print(Text(f"  {label}: ", style="dim") + Text(text))

@@ -1,0 +1,104 @@
+"""Shows a live state: `reconciler status` as text and as JSON. Formats only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from reconciler import health
+from reconciler.model.live import LiveModel, LiveServer, LiveState
+from reconciler.model.quantity import format_bytes
+
+
+def print_live(live: LiveState, console: Console) -> None:
+    """Prints servers, then models, one line for each server replica and each model."""
+    if not live.servers and not live.models:
+        console.print("The cluster is empty: no servers, no models.")
+        return
+    servers = _table("SERVER", "REPLICA", "READY", "ROOM", "OF", "OWNER")
+    for server in live.servers:
+        for replica in server.replicas:
+            ready = "yes" if replica.ready else "no"
+            room, limit = format_bytes(replica.room), format_bytes(replica.limit)
+            servers.add_row(server.name, str(replica.index), ready, room, limit, server.instance or "nobody")
+    models = _table("MODEL", "SERVES", "ANSWERING", "REPLICAS", "SERVER", "STATE", "OWNER")
+    for model in live.models:
+        models.add_row(*_model_row(model))
+    console.print(servers)
+    console.print()
+    console.print(models)
+
+
+def live_json(live: LiveState) -> dict[str, Any]:
+    """Returns the same as plain data for JSON; bytes are numbers."""
+    return {
+        "servers": [_server_json(server) for server in live.servers],
+        "models": [_model_json(m) for m in live.models],
+    }
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("ROOM", "OF") else "left", overflow="fold")
+    return table
+
+
+def _model_row(model: LiveModel) -> tuple[str, ...]:
+    serving, live = health.serving_version(model), model.live_version
+    counted = serving or live
+    return (
+        model.name,
+        "yes" if serving else "no",
+        f"version {serving.number}" if serving else "none",
+        f"{counted.available}/{counted.wanted}" if counted else "0/0",
+        (counted.server if counted else "") or "none",
+        _state(model),
+        model.instance or "nobody",
+    )
+
+
+def _state(model: LiveModel) -> str:
+    live, serving = model.live_version, health.serving_version(model)
+    if model.deleting:
+        return "being deleted"
+    if live is None:
+        return "no version"
+    return str(live.state) if serving is live else f"version {live.number}: {live.state}"
+
+
+def _server_json(server: LiveServer) -> dict[str, Any]:
+    replicas = [
+        {"index": replica.index, "ready": replica.ready, "limit": replica.limit, "room": replica.room}
+        for replica in server.replicas
+    ]
+    return {"name": server.name, "instance": server.instance, "replicas": replicas}
+
+
+def _model_json(model: LiveModel) -> dict[str, Any]:
+    serving = health.serving_version(model)
+    versions = [
+        {
+            "number": version.number,
+            "digest": version.digest,
+            "state": str(version.state),
+            "server": version.server or None,
+            "wanted": version.wanted,
+            "available": version.available,
+            "memory": version.memory,
+            "inFlight": version.in_flight,
+            "reason": version.reason or None,
+        }
+        for version in model.versions
+    ]
+    return {
+        "name": model.name,
+        "instance": model.instance,
+        "storageUri": model.spec.storage_uri,
+        "servingVersion": serving.number if serving else None,
+        "deleting": model.deleting,
+        "route": [{"version": number, "weight": weight} for number, weight in model.route],
+        "versions": versions,
+    }

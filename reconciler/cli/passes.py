@@ -1,0 +1,130 @@
+"""`reconciler plan`, `apply`, `sync` and `run`: the commands that bring Git and the cluster together."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli import build
+from reconciler.cli.options import EXECUTION, PLANNING, REPORTING, SHOWING, with_settings
+from reconciler.errors import UsageError
+from reconciler.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.model.plan import Plan
+
+# What plans and executes is imported inside the commands: `--help` and usage errors should not wait for it.
+
+
+@with_settings(*PLANNING, *SHOWING)
+def plan(
+    settings: Settings,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `apply`.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit code 2 when there is something to do.")
+    ] = False,
+) -> int:
+    """Say what a pass would do, and why. Changes nothing."""
+    return asyncio.run(_plan(settings, out, detailed_exitcode=detailed_exitcode))
+
+
+async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool) -> int:
+    from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
+    from reconciler.reconcile import preview  # noqa: PLC0415 - see above
+    from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
+    from reconciler.reports.report import exit_code, planned  # noqa: PLC0415 - see above
+
+    repository = build.repository(settings)
+    async with build.cluster(settings) as cluster:
+        found = await preview(build.source(repository), cluster, build.guards(settings))
+    if out is not None:
+        _save(plan_json(found), out)
+    if settings.output == "json":
+        sys.stdout.write(plan_json(found).decode())
+    else:
+        print_report(planned(found, build.look(settings, repository)()), settings.output, build.console(settings))
+    return exit_code(found.exit_code, 2 if detailed_exitcode and found.actions else 0)
+
+
+def _save(content: bytes, file: Path) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise UsageError(
+            f"the plan cannot be saved to {file}", why=error.strerror or "", fix="Name another file with --out."
+        ) from error
+
+
+@with_settings(*EXECUTION, *SHOWING)
+def apply(
+    settings: Settings,
+    saved: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="Apply exactly this plan, saved by `plan --out`.")
+    ] = None,
+) -> int:
+    """Plan and execute, without a report to Git; or execute exactly a saved plan, refused when it is stale."""
+    return asyncio.run(_once(settings, to_git=False, saved=saved))
+
+
+@with_settings(*REPORTING, *SHOWING)
+def sync(settings: Settings) -> int:
+    """Do one whole pass: fetch, plan, execute, and report to Git."""
+    return asyncio.run(_once(settings, to_git=True))
+
+
+@with_settings(*REPORTING, "interval", "jitter", *SHOWING)
+def run(settings: Settings) -> int:
+    """Repeat the pass of `sync` until it is stopped."""
+    asyncio.run(_repeated(settings))
+    return 0
+
+
+async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) -> int:
+    from reconciler.cli.views import PassView  # noqa: PLC0415 - see above
+    from reconciler.daemon import stopped_by_signals  # noqa: PLC0415 - see above
+
+    approve = _approval(saved)
+    repository = build.repository(settings)
+    stop = asyncio.Event()
+    async with build.cluster(settings) as cluster:
+        with PassView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
+            one_pass = build.one_pass(settings, repository, cluster, view, to_git=to_git, approve=approve)
+            return (await one_pass(stop)).exit_code
+
+
+def _approval(saved: Path | None) -> Callable[[Plan], None]:
+    from reconciler.reports.plan_json import saved_plan_matches  # noqa: PLC0415 - see above
+
+    if saved is None:
+        return lambda plan: None
+    try:
+        text = saved.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="Make one with `plan --out FILE`."
+        ) from error
+    return lambda plan: saved_plan_matches(text, plan)
+
+
+async def _repeated(settings: Settings) -> None:
+    from reconciler.cli.views import DaemonView  # noqa: PLC0415 - see above
+    from reconciler.daemon import repeat, stopped_by_signals  # noqa: PLC0415 - see above
+
+    repository = build.repository(settings)
+    stop = asyncio.Event()
+    async with build.cluster(settings) as cluster:
+        with DaemonView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
+            one_pass = build.one_pass(settings, repository, cluster, view, to_git=True)
+
+            async def next_step_at() -> float | None:
+                return (await one_pass(stop)).next_step_at
+
+            await repeat(
+                next_step_at, interval=settings.interval, jitter=settings.jitter, stop=stop, on_error=view.failed
+            )

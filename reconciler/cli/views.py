@@ -1,0 +1,92 @@
+"""How a pass is shown: its progress, then its report, as text, Markdown or JSON. Formats nothing itself."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from reconciler.cli import failures
+from reconciler.errors import ManifestsInvalid, ReconcilerError, ReportError
+from reconciler.model.outcome import Outcome
+from reconciler.reports.live import Progress
+from reconciler.reports.markdown import markdown
+from reconciler.reports.report import Report, Verdict
+from reconciler.reports.report_json import report_json
+from reconciler.reports.text import show
+
+
+def print_report(report: Report, output: str, console: Console) -> None:
+    """Prints `report` on standard output in the form that `output` names."""
+    if output == "json":
+        sys.stdout.write(report_json(report).decode())
+    elif output == "markdown":
+        sys.stdout.write(markdown(report))
+    else:
+        show(report, console)
+
+
+class PassView:
+    """Shows one pass: as text its progress and then its report, in the other forms the report alone.
+
+    A context manager, so that the terminal is as it was however the pass ends.
+    """
+
+    def __init__(self, output: str, console: Console) -> None:
+        self._output, self._console = output, console
+        self._progress: Progress | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def begin(self, report: Report) -> None:
+        """Opens the progress view."""
+        if self._output == "text" and report.actions:
+            self._progress = self._open.enter_context(Progress(report, self._console))
+
+    def tell(self, outcome: Outcome) -> None:
+        """Shows the news of an action."""
+        if self._progress is not None:
+            self._progress.tell(outcome)
+
+    def warn(self, error: ReportError) -> None:
+        """Tells on the error stream that the report could not be kept."""
+        failures.warn(error, no_color=self._console.no_color)
+
+    def end(self, report: Report) -> None:
+        """Closes the progress view and prints the report."""
+        self._open.close()
+        print_report(report, self._output, self._console)
+
+
+class DaemonView(PassView):
+    """Shows the passes of a daemon: one that has nothing to do only if the one before it was another matter."""
+
+    def __init__(self, output: str, console: Console) -> None:
+        super().__init__(output, console)
+        self._quiet: str | None = None
+        self._told: str | None = None
+
+    def end(self, report: Report) -> None:
+        """Closes the progress view and prints the report, unless it is no news."""
+        commit = report.context.commit if report.verdict is Verdict.NOTHING_TO_DO else None
+        if commit is None or commit != self._quiet:
+            super().end(report)
+        self._quiet, self._told = commit, None
+
+    def failed(self, error: ReconcilerError) -> None:
+        """Tells on the error stream of a pass that failed, unless the one before it failed in the same way."""
+        self._open.close()
+        told = repr((error.what, error.why, error.problems if isinstance(error, ManifestsInvalid) else ()))
+        if told != self._told:
+            failures.show(error, no_color=self._console.no_color)
+        self._quiet, self._told = None, told

@@ -1,0 +1,91 @@
+"""Repeats a pass: at an interval, sooner when something held becomes due, until it is told to stop.
+
+A pass that fails is told and does not end the daemon. Knows nothing of what a pass does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from reconciler.errors import ReconcilerError
+
+SOONEST = timedelta(seconds=1)
+"""A step that is due, or overdue, waits at least this long: two passes never follow each other without a pause."""
+
+
+async def repeat(
+    one_pass: Callable[[], Awaitable[float | None]],
+    *,
+    interval: float,
+    jitter: float,
+    stop: asyncio.Event,
+    on_error: Callable[[ReconcilerError], None],
+) -> None:
+    """Runs passes until `stop` is set, then returns when the pass under way has ended.
+
+    Args:
+        one_pass: does one pass and returns the Unix time at which something becomes due, None when nothing does.
+        interval: seconds from the start of one pass to the start of the next. jitter: at most this is added at random.
+        stop: also known to the pass, which then ends soon.
+        on_error: told of a pass that failed.
+    """
+    # It warns whenever a pass takes longer than the interval, which is no news: the next one simply starts late.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    busy = asyncio.Lock()
+
+    async def tick() -> None:
+        async with busy:
+            if stop.is_set():
+                return
+            try:
+                due = await one_pass()
+            except ReconcilerError as error:
+                on_error(error)
+            else:
+                _bring_forward(job, due)
+
+    trigger = IntervalTrigger(seconds=interval, jitter=jitter or None, timezone=UTC)
+    job = scheduler.add_job(tick, trigger, next_run_time=datetime.now(UTC), coalesce=True, misfire_grace_time=None)
+    scheduler.start()
+    try:
+        await stop.wait()
+        async with busy:  # the pass under way ends by itself; a shutdown would cancel it
+            pass
+    finally:
+        scheduler.shutdown()
+
+
+def _bring_forward(job: Job, due: float | None) -> None:
+    if due is None:
+        return
+    moment = max(datetime.fromtimestamp(due, UTC), datetime.now(UTC) + SOONEST)
+    if moment < job.next_run_time:
+        job.modify(next_run_time=moment)
+
+
+@contextmanager
+def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Within the context SIGTERM and SIGINT set `stop`; a second SIGINT interrupts as usual. Needs a running loop."""
+    loop = asyncio.get_running_loop()
+
+    def on_interrupt() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)

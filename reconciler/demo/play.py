@@ -1,0 +1,65 @@
+"""The demo from beginning to end: workspace, local cluster, every step, the table, and then either out or play on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from typing import TextIO
+
+from rich.console import Console
+
+from reconciler.clusters.local import lifecycle
+from reconciler.demo.narration import Narrator, as_json
+from reconciler.demo.steps import STEPS
+from reconciler.demo.story import Result, Stage, play, run_command
+from reconciler.demo.workspace import Workspace, opened
+from reconciler.errors import ReconcilerError
+
+
+def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
+    """Plays the demo.
+
+    Args:
+        leave: end after the last step; otherwise stay up until Ctrl-C.
+        json_output: print one JSON object on standard output, and tell the story on the error stream.
+
+    Returns:
+        0 when every step ended as it should, else 1.
+    """
+    out = sys.stderr if json_output else sys.stdout
+    console = Console(file=out, no_color=no_color or None, highlight=False, markup=False)
+    narrator = Narrator(console)
+    narrator.chapter("Setting up", "A throw-away folder with a Git repository, trained models and a local cluster.")
+    with opened() as workspace:
+        stage, results = asyncio.run(_play(workspace, narrator, out))
+        if json_output:
+            print(as_json(results), flush=True)
+        if not leave:
+            narrator.play_on(workspace, stage.url)
+            with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a user ends it
+                threading.Event().wait()
+    return 0 if len(results) == len(STEPS) and not any(result.wrong for result in results) else 1
+
+
+async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[Stage, list[Result]]:
+    if await run_command(workspace, ("local", "up"), out=out, announce=narrator.command) != 0:
+        raise ReconcilerError("the demo could not start its local cluster", why="see the error above")
+    address = (await asyncio.to_thread(lifecycle.status, workspace.state)).address
+    if address is None:
+        raise ReconcilerError("the demo's local cluster has ended", why=f"see {workspace.state / 'gateway.log'}")
+    stage = Stage(workspace, address.url, out, narrator)
+    results: list[Result] = []
+    for number, step in enumerate(STEPS, 1):
+        narrator.chapter(f"{number} of {len(STEPS)}: {step.name}", step.story)
+        results.append(await play(stage, step))
+        narrator.result(results[-1])
+        if results[-1].wrong:
+            break  # the steps after it build on it
+    await asyncio.to_thread(workspace.git, "fetch", "--quiet")
+    subjects = await asyncio.to_thread(workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports")
+    narrator.reports(subjects.splitlines())
+    narrator.table(results)
+    narrator.verdict(results, STEPS)
+    return stage, results

@@ -1,0 +1,133 @@
+"""The steps of the demo as data: what is edited, pushed and expected. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reconciler.demo.artifacts import EXAMPLES, Artifact, build, write_broken
+from reconciler.demo.measure import Expected
+from reconciler.demo.workspace import Workspace
+
+BY_FOLDER = {artifact.folder: artifact for artifact in EXAMPLES}
+CHURN, DEMAND = BY_FOLDER["churn/v2"], BY_FOLDER["demand/v1"]
+BROKEN, MENDED = replace(CHURN, version="v3"), replace(CHURN, version="v4")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change and how it should end.
+
+    Attributes:
+        name: as it stands in the table and in the JSON. story: what is about to happen, for the terminal.
+        edit: changes files of the workspace; what it changed in the clone is then pushed.
+        target: the model that is sent requests meanwhile, None in the first step, when there is none yet.
+        expected: which of its versions may answer. exit_code: of `reconciler sync`.
+        least: requests to send in all, at least.
+        answers: HTTP status of every model afterwards. tells: words that the report must hold.
+    """
+
+    name: str
+    story: str
+    edit: Callable[[Workspace], None]
+    target: Artifact | None
+    expected: Expected
+    exit_code: int
+    least: int = 200
+    answers: tuple[tuple[str, int], ...] = ()
+    tells: tuple[str, ...] = ()
+
+
+def _store(*, old: str, new: Artifact) -> Callable[[Workspace], None]:
+    def edit(workspace: Workspace) -> None:
+        workspace.replace(f"models/{new.model}.yaml", f"storageUri: {old}", f"storageUri: {new.folder}")
+
+    return edit
+
+
+def _broken(workspace: Workspace) -> None:
+    write_broken(workspace.artifacts, BROKEN)
+    _store(old=CHURN.folder, new=BROKEN)(workspace)
+
+
+def _mended(workspace: Workspace) -> None:
+    build(workspace.artifacts, (MENDED,))
+    _store(old=BROKEN.folder, new=MENDED)(workspace)
+
+
+def _revert(workspace: Workspace) -> None:
+    workspace.git("revert", "--no-edit", "--no-commit", "HEAD")
+
+
+def _remove(workspace: Workspace) -> None:
+    workspace.git("rm", "--quiet", "models/spam.yaml")
+
+
+ALL_ANSWER = (("churn", 200), ("fraud", 200), ("spam", 200), ("demand", 200))
+NOTHING_MOVES = Expected("v1", "v1")
+
+STEPS = (
+    Step(
+        "first sync",
+        "The repository holds two servers and four models; the cluster holds nothing yet.",
+        lambda workspace: None,
+        None,
+        NOTHING_MOVES,
+        exit_code=0,
+        answers=ALL_ANSWER,
+    ),
+    Step(
+        "new version",
+        "churn goes from v1 to v2, both replicas, under steady requests.",
+        _store(old="churn/v1", new=CHURN),
+        CHURN,
+        Expected("v1", "v2"),
+        exit_code=0,
+        least=1200,
+        answers=ALL_ANSWER,
+    ),
+    Step(
+        "broken artifact",
+        "churn v3 is an upload that was cut off: it cannot be loaded. v2 has to go on serving.",
+        _broken,
+        CHURN,
+        Expected("v2", "v2"),
+        exit_code=5,
+        tells=("churn", "models/churn.yaml"),
+    ),
+    Step(
+        "mended artifact",
+        "churn v4 is what v3 should have been.",
+        _mended,
+        CHURN,
+        Expected("v2", "v4"),
+        exit_code=0,
+    ),
+    Step(
+        "does not fit",
+        "demand v2 needs 200M beside the 200M of v1, on a server of 300M. v1 has to go on serving.",
+        _store(old="demand/v1", new=BY_FOLDER["demand/v2"]),
+        DEMAND,
+        NOTHING_MOVES,
+        exit_code=4,
+        tells=("demand", "100000000"),
+    ),
+    Step(
+        "revert",
+        "The commit is reverted: what Git asks for is what serves.",
+        _revert,
+        DEMAND,
+        NOTHING_MOVES,
+        exit_code=0,
+        answers=ALL_ANSWER,
+    ),
+    Step(
+        "removed model",
+        "spam leaves the repository; churn is watched meanwhile.",
+        _remove,
+        CHURN,
+        Expected("v4", "v4"),
+        exit_code=0,
+        answers=(("churn", 200), ("fraud", 200), ("spam", 404), ("demand", 200)),
+    ),
+)

@@ -1,0 +1,227 @@
+"""The commands that bring Git and a real local cluster together: what they do, print, report and exit with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import execute
+from reconciler.clusters.local.client import LocalCluster
+from reconciler.demo.measure import Expected, Window, failures
+from reconciler.demo.traffic import flowing
+from tests.cli.conftest import Play
+
+pytestmark = [pytest.mark.mlserver, pytest.mark.xdist_group("cli")]
+
+
+def serving(play: Play) -> str:
+    """The storage URI of the version of `churn` that answers."""
+    live = asyncio.run(LocalCluster(play.workspace.state).observe())
+    model = live.model("churn")
+    assert model is not None
+    return model.spec.storage_uri
+
+
+def test_nothing_to_do_is_said_and_leaves_no_report(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["plan", "--detailed-exitcode"]) == 0
+    assert execute(["sync"]) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+    assert play.reports() == []
+    assert not play.workspace.report.exists()
+
+
+def test_a_plan_is_the_same_bytes_each_time_and_changes_nothing(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    play.write("churn", "churn/v2")
+    play.push()
+    assert execute(["plan", "-o", "json", "--detailed-exitcode"]) == 2
+    first = capsys.readouterr().out
+    assert execute(["plan", "-o", "json"]) == 0
+    assert capsys.readouterr().out == first
+    assert [action["kind"] for action in json.loads(first)["actions"]] == ["load", "shift", "drain", "unload"]
+    assert serving(play) == "churn/v1"
+    assert play.reports() == []
+
+
+def test_a_saved_plan_is_applied_once_and_then_stale(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    play.write("churn", "churn/v2")
+    play.push()
+    saved = str(play.workspace.folder / "plan.json")
+    assert execute(["plan", "--out", saved]) == 0
+    assert execute(["apply", saved]) == 0
+    assert serving(play) == "churn/v2"
+    assert execute(["apply", saved]) == 6
+    assert "stale" in capsys.readouterr().err
+
+
+def test_sync_rolls_out_and_reports_to_the_branch_and_the_file(play: Play) -> None:
+    play.write("churn", "churn/v2")
+    play.push()
+    assert execute(["sync", "-o", "json"]) == 0
+    assert serving(play) == "churn/v2"
+    assert len(play.reports()) == 2  # before the first action, and at the end
+    assert "4 of 4 actions done" in play.report()
+    assert json.loads(play.workspace.report.read_text())["status"] == "done"
+
+
+def test_invalid_manifests_are_all_told_and_reported_once(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    file = play.workspace.work / "churn.yaml"
+    file.write_text(file.read_text().replace("memory: 100M", "memory: lots, replica: 2"))
+    play.push()
+    assert execute(["sync"]) == 3
+    told = capsys.readouterr().err
+    assert "churn.yaml:4: spec.memory" in told
+    assert "did you mean" in told.lower()
+    assert "replicas" in told
+    assert execute(["sync"]) == 3
+    assert len(play.reports()) == 1
+    assert "churn.yaml" in play.report()
+    assert serving(play) == "churn/v1"
+
+
+def test_what_does_not_fit_is_blocked_and_the_rest_goes_on(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    play.write("churn", "churn/v2", memory="250M")
+    play.write("other", "churn/v1", memory="50M")
+    play.push()
+    assert execute(["sync"]) == 4
+    assert "50000000 bytes" in capsys.readouterr().out
+    assert serving(play) == "churn/v1"
+    live = asyncio.run(LocalCluster(play.workspace.state).observe())
+    assert live.model("other") is not None
+
+
+def test_a_version_that_fails_to_load_is_held_back_with_exit_code_5(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play.write("churn", "churn/none")
+    play.push()
+    assert execute(["sync"]) == 5
+    assert "churn.yaml:1" in capsys.readouterr().out
+    assert execute(["plan"]) == 5
+    assert execute(["sync"]) == 5
+    assert "churn/none" in play.report()
+
+
+def test_an_emptied_repository_removes_nothing(play: Play) -> None:
+    play.workspace.git("rm", "--quiet", "server.yaml", "churn.yaml")
+    play.push()
+    assert execute(["sync"]) == 4
+    assert serving(play) == "churn/v1"
+
+
+def test_while_another_reconciler_works_the_exit_code_is_7(play: Play) -> None:
+    async def contender() -> int:
+        async with LocalCluster(play.workspace.state).lock("somebody", 0):
+            process = play.start("sync")
+            _, told = await asyncio.to_thread(process.communicate, timeout=60)
+            assert "somebody" in told
+            return process.returncode
+
+    assert asyncio.run(contender()) == 7
+
+
+def test_reports_that_cannot_be_pushed_are_a_warning_and_exit_code_1(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook = play.workspace.folder / "models.git" / "hooks" / "pre-receive"
+    play.write("churn", "churn/v2")
+    play.push()
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    try:
+        assert execute(["sync"]) == 1
+    finally:
+        hook.unlink()
+    assert "warning" in capsys.readouterr().err
+    assert serving(play) == "churn/v2"
+
+
+def test_a_sync_killed_in_the_middle_is_continued_by_the_next_without_a_failed_request(play: Play) -> None:
+    play.write("churn", "churn/slow")
+    play.push()
+
+    async def scenario() -> None:
+        async with flowing(play.data_plane(), "churn", 4) as traffic:
+            start = time.monotonic()
+            process = play.start("sync")
+            await loading(play)
+            process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(process.communicate, timeout=60)
+            after = play.start("sync")
+            await asyncio.to_thread(after.communicate, timeout=60)
+            assert after.returncode == 0
+            change = Window(start, time.monotonic())
+            await traffic.until(len(traffic.requests) + 50)
+        assert failures(traffic.requests, change, Expected("v1", "slow")) == {}
+
+    asyncio.run(scenario())
+    assert serving(play) == "churn/slow"
+    assert any("interrupted" in subject for subject in play.reports())
+
+
+async def loading(play: Play) -> None:
+    """Waits until the second version of `churn` loads."""
+    cluster = LocalCluster(play.workspace.state)
+    async with asyncio.timeout(60):
+        while True:
+            model = (await cluster.observe()).model("churn")
+            if model is not None and model.live_version is not None and model.live_version.loading:
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_sigterm_ends_a_sync_soon_and_it_says_that_it_was_interrupted(play: Play) -> None:
+    play.write("churn", "churn/slow")
+    play.push()
+    process = play.start("sync")
+    asyncio.run(loading(play))
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "Interrupted" in out
+    assert execute(["sync"]) == 0
+    assert serving(play) == "churn/slow"
+
+
+def test_run_takes_up_a_push_and_ends_with_sigterm(play: Play) -> None:
+    process = play.start("run", "--interval", "1s")
+    play.write("churn", "churn/v2")
+    play.push()
+    deadline = time.monotonic() + 60
+    while not any("1 in sync" in subject for subject in play.reports()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert serving(play) == "churn/v2"
+
+
+def test_status_shows_what_serves(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["status", "-o", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [model["name"] for model in shown["models"]] == ["churn"]
+    assert shown["servers"][0]["replicas"][0]["room"] == 200_000_000
+    assert execute(["status"]) == 0
+    assert "churn" in capsys.readouterr().out
+
+
+def test_local_status_and_a_second_up_leave_the_cluster_alone(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["local", "status", "-o", "json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert before["up"]
+    assert before["inferenceServers"] == 1
+    assert execute(["local", "up"]) == 0
+    assert "up already" in capsys.readouterr().out
+    assert execute(["local", "status", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == before
+
+
+def test_without_a_cluster_it_says_how_to_start_one(
+    play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["sync", "--state", str(tmp_path / "nowhere")]) == 1
+    assert "reconciler local up" in capsys.readouterr().err
