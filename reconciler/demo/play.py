@@ -58,7 +58,9 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
         if results[-1].wrong:
             break  # the steps after it build on it
     await asyncio.to_thread(workspace.git, "fetch", "--quiet")
-    subjects = await asyncio.to_thread(workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports")
+    subjects = await asyncio.to_thread(
+        workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports"
+    )
     narrator.reports(subjects.splitlines())
     narrator.table(results)
     narrator.verdict(results, STEPS)
