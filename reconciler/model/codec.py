@@ -76,7 +76,8 @@ def model_spec_from_json(spec: Mapping[str, Any]) -> ModelSpec:
         preloaded=bool(spec.get("preloaded")),
         dedicated=bool(spec.get("dedicated")),
         logger_percent=None if logger is None else _of(int, logger.get("percent")) or 0,
-        explainer=explainer and Explainer(explainer.get("type", ""), explainer.get("modelRef"), explainer.get("pipelineRef")),
+        explainer=explainer
+        and Explainer(explainer.get("type", ""), explainer.get("modelRef"), explainer.get("pipelineRef")),
         llm=llm and Llm(llm.get("modelRef"), llm.get("pipelineRef")),
         parameters=tuple(
             Parameter(str(item.get("name", "")), str(item.get("value", "")))
@@ -109,7 +110,9 @@ def model_spec_to_json(spec: ModelSpec) -> Json:
         and _set({"type": explainer.type, "modelRef": explainer.model_ref, "pipelineRef": explainer.pipeline_ref}),
         "llm": llm and _set({"modelRef": llm.model_ref, "pipelineRef": llm.pipeline_ref}),
         "parameters": [{"name": p.name, "value": p.value} for p in spec.parameters] or None,
-        "dataflow": None if spec.clean_topics_on_delete is None else {"cleanTopicsOnDelete": spec.clean_topics_on_delete},
+        "dataflow": None
+        if spec.clean_topics_on_delete is None
+        else {"cleanTopicsOnDelete": spec.clean_topics_on_delete},
     }
     return _set(fields)
 

@@ -38,5 +38,9 @@ def format_bytes(count: int) -> str:
     for suffix in ("E", "P", "T", "G", "M", "k"):
         unit = int(_SUFFIXES[suffix])
         if abs(count) >= unit and count % (unit // 1000) == 0:
-            return f"{Decimal(count) / unit:f}".rstrip("0").rstrip(".") + suffix if count % unit else f"{count // unit}{suffix}"
+            return (
+                f"{Decimal(count) / unit:f}".rstrip("0").rstrip(".") + suffix
+                if count % unit
+                else f"{count // unit}{suffix}"
+            )
     return str(count)

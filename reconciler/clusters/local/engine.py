@@ -84,6 +84,15 @@ class Engine:
             self._artifacts.discard(name)
         self._take_over(state)
 
+    async def adopted(self, within: float) -> None:
+        """Waits until the processes that still run from before answer for their replicas, `within` seconds at most."""
+        known = [(key, r.process) for key, r in self._state.replicas() if r.process]
+        running = {key for key, process in known if Identity(process.pid, process.started).alive()}
+        with suppress(TimeoutError):  # they may hang: requests are answered without them
+            async with asyncio.timeout(within):
+                while not running <= self._up.keys():
+                    await self._changed.wait()
+
     async def stop(self) -> None:
         """Ends all jobs and all MLServer processes; the state stays, so that the next start brings everything back."""
         self._stopping = True
