@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.clusters.local.artifacts import Artifacts, LoadError
-from reconciler.model.manifests import ModelSpec
+from reconciler.model.manifests import ModelSpec, Parameter
 
 
 @pytest.fixture
@@ -64,6 +64,14 @@ def test_settings_of_the_artifact_are_kept_but_for_name_and_place(made: Artifact
     folder = made.stage("m_2", spec("good", "python"))
     place = {"uri": str(folder / "model.joblib"), "extra": {"k": 1}}
     assert settings(folder) == {"name": "m_2", "implementation": "a.B", "inputs": [], "parameters": place}
+
+
+def test_parameters_of_the_manifest_reach_the_runtime_over_those_of_the_artifact(made: Artifacts, base: Path) -> None:
+    given = {"implementation": "a.B", "parameters": {"extra": {"kept": 1, "changed": 1}}}
+    (base / "good" / "model-settings.json").write_text(json.dumps(given))
+    folder = made.stage("m_1", ModelSpec("good", parameters=(Parameter("changed", "2"),)))
+    extra = {"kept": 1, "changed": "2"}
+    assert settings(folder)["parameters"] == {"uri": str(folder), "extra": extra}
 
 
 def test_a_version_keeps_its_bytes_when_the_artifact_changes(made: Artifacts, base: Path) -> None:

@@ -62,16 +62,12 @@ async def test_a_killed_gateway_started_again_finds_its_processes_versions_and_r
     with pytest.raises(ClusterUnavailable):
         await driver.cluster.observe()
     again = await asyncio.to_thread(started, local.state)
-    await driver.until(lambda live: available(live, "m", newest.number) == 1 and _ready(live))
+    assert (await Requests(again.url).infer("m")).text == "one", "requests wait until the processes are found"
     assert processes(local.state) == before
     assert again.url == local.url
     after = await driver.cluster.observe()
-    assert after.models == live.models
-    assert (await Requests(again.url).infer("m")).text == "one"
-
-
-def _ready(live: LiveState) -> bool:
-    return all(replica.ready for server in live.servers for replica in server.replicas)
+    assert (after.models, after.servers) == (live.models, live.servers)
+    assert available(after, "m", newest.number) == 1
 
 
 async def test_a_gateway_and_its_mlserver_killed_come_back_with_the_same_routes(started: Start) -> None:

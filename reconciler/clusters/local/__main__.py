@@ -32,6 +32,10 @@ SHUTDOWN_GRACE = 10.0
 """Seconds that requests in flight have to end when the gateway is told to stop."""
 
 
+ADOPTION = 5.0
+"""Seconds that requests wait in the queue of the data port for MLServer processes that run already."""
+
+
 def main() -> int:
     """Runs the gateway; returns the exit code of the process."""
     parser = argparse.ArgumentParser(prog="python -m reconciler.clusters.local", description=__doc__)
@@ -94,6 +98,7 @@ async def _serve(state: Path, artifacts: Path, listener: socket.socket) -> None:
     async with new_session() as session:
         engine = Engine(state, artifacts, MlserverApi(session), installed())
         await engine.start()
+        await engine.adopted(ADOPTION)
         data = web.AppRunner(
             Gateway(engine.traffic, session).application(), access_log=None, shutdown_timeout=SHUTDOWN_GRACE
         )

@@ -133,7 +133,7 @@ def _settings(beside: Path, content: Path, folder: Path, name: str, spec: ModelS
     """The version's model-settings.json: the artifact's own with name and paths made ours, or an inferred one."""
     given = beside / SETTINGS
     if given.is_file() and content == beside:
-        return _own_settings(given, folder, name)
+        return _own_settings(given, folder, name, spec)
     runtime = next((RUNTIMES[need] for need in spec.requirements if need in RUNTIMES), None)
     if runtime is None:
         known = ", ".join(sorted(RUNTIMES))
@@ -142,10 +142,18 @@ def _settings(beside: Path, content: Path, folder: Path, name: str, spec: ModelS
     if file is None:
         raise _ArtifactError(f"it has neither {SETTINGS} nor one of {', '.join(runtime.files)}")
     uri = str(folder / file.relative_to(beside))
-    return {"name": name, "implementation": runtime.implementation, "parameters": {"uri": uri}}
+    parameters = {"uri": uri} | _extra({}, spec)
+    return {"name": name, "implementation": runtime.implementation, "parameters": parameters}
 
 
-def _own_settings(file: Path, folder: Path, name: str) -> dict[str, Any]:
+def _extra(parameters: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """Returns `spec.parameters` as MLServer's `extra`, over those of the artifact; nothing when there are none."""
+    given = {parameter.name: parameter.value for parameter in spec.parameters}
+    own = parameters.get("extra")
+    return {"extra": {**(own if isinstance(own, dict) else {}), **given}} if given else {}
+
+
+def _own_settings(file: Path, folder: Path, name: str, spec: ModelSpec) -> dict[str, Any]:
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -159,11 +167,8 @@ def _own_settings(file: Path, folder: Path, name: str) -> dict[str, Any]:
         raise _ArtifactError(f"parameters.uri in its {SETTINGS} leads out of it")
     if not inside.exists():
         raise _ArtifactError(f"parameters.uri in its {SETTINGS} names {uri!r}, which does not exist")
-    return {
-        **settings,
-        "name": name,
-        "parameters": {**parameters, "uri": str(folder / inside.relative_to(file.parent.resolve()))},
-    }
+    place = {"uri": str(folder / inside.relative_to(file.parent.resolve()))}
+    return {**settings, "name": name, "parameters": {**parameters, **place, **_extra(parameters, spec)}}
 
 
 def _cause(error: Exception) -> str:

@@ -57,12 +57,13 @@ class Engine:
         self._state = State()
         self._up: dict[ReplicaKey, Process] = {}
         self._jobs: dict[Hashable, asyncio.Task[None]] = {}
+        self._kept = State()
         self._changing = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._loading: defaultdict[ReplicaKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._staging: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._deaths: Counter[LoadKey] = Counter()
         self._folders: frozenset[str] = frozenset()
-        self._unsaved = False
         self._stopping = False
         self._revision = time.time_ns()  # never one that an earlier gateway has given out
         self._changed = asyncio.Event()
@@ -82,7 +83,17 @@ class Engine:
         await asyncio.gather(*(stray.end(0) for stray in strays))
         for name in self._artifacts.present() - facts.wanted_folders(state):
             self._artifacts.discard(name)
+        self._kept = state
         self._take_over(state)
+
+    async def adopted(self, within: float) -> None:
+        """Waits until the processes that still run from before answer for their replicas, `within` seconds at most."""
+        known = [(key, r.process) for key, r in self._state.replicas() if r.process]
+        running = {key for key, process in known if Identity(process.pid, process.started).alive()}
+        with suppress(TimeoutError):  # they may hang: requests are answered without them
+            async with asyncio.timeout(within):
+                while not running <= self._up.keys():
+                    await self._changed.wait()
 
     async def stop(self) -> None:
         """Ends all jobs and all MLServer processes; the state stays, so that the next start brings everything back."""
@@ -93,6 +104,8 @@ class Engine:
         await self._supervisor.let_go()
         replicas = [self._supervisor.stop(key, record.process) for key, record in self._state.replicas()]
         await asyncio.gather(*replicas)
+        with suppress(OSError):  # what is on disk then is a little older, and true enough
+            store.write(self._file, self._state)
 
     async def perform(self, action: Action) -> None:
         """Takes in `action`; what it starts goes on by itself.
@@ -156,36 +169,38 @@ class Engine:
             new = change(self._state)
             if new == self._state:
                 return
-            try:
-                await asyncio.to_thread(store.write, self._file, new)
-            except OSError as error:
-                what = "the local cluster cannot keep its state, so it changed nothing"
-                raise ClusterError(what, why=str(error), fix=f"make room or permissions for {self._file}") from error
-            self._unsaved = False
-            self._take_over(new)
+            async with self._writing:
+                try:
+                    await asyncio.to_thread(store.write, self._file, new)
+                except OSError as error:
+                    what = "the local cluster cannot keep its state, so it changed nothing"
+                    fix = f"make room or permissions for {self._file}"
+                    raise ClusterError(what, why=str(error), fix=fix) from error
+                self._kept = new
+                self._take_over(new)
 
     async def _tell(self, change: Callable[[State], State]) -> None:
-        """Makes a change that has happened already: true at once, kept on disk as soon as that works."""
+        """Makes a change that has happened already: true at once, kept on disk soon.
+
+        Many facts share one write. Those that a crash takes with it are found out again: a load or unload that was done
+        is done once more, which changes nothing.
+        """
         async with self._changing:
-            new = change(self._state)
-            if new != self._state:
-                self._unsaved = True
-            self._take_over(new)
-            if self._unsaved:
-                await self._save()
+            self._take_over(change(self._state))
+        if "save" not in self._jobs:
+            self._start("save", self._save())
 
     async def _save(self) -> None:
-        try:
-            await asyncio.to_thread(store.write, self._file, self._state)
-            self._unsaved = False
-        except OSError:
-            _log.exception("the state cannot be written; trying again")
-            self._start("save", self._save_later())
-
-    async def _save_later(self) -> None:
-        await asyncio.sleep(SAVE_RETRY)
-        self._jobs.pop("save", None)
-        await self._tell(lambda state: state)
+        while self._kept != self._state:
+            async with self._writing:
+                newest = self._state
+                try:
+                    await asyncio.to_thread(store.write, self._file, newest)
+                    self._kept = newest
+                    continue
+                except OSError:
+                    _log.exception("the state cannot be written; trying again")
+            await asyncio.sleep(SAVE_RETRY)
 
     def _take_over(self, state: State) -> None:
         self._state = state

@@ -106,7 +106,9 @@ class Gateway:
         headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
         data = io.BytesIO(body) if len(body) > BUFFERED else body or None
         try:
-            async with self._session.request(request.method, url, data=data, headers=headers) as answer:
+            async with self._session.request(
+                request.method, url, data=data, headers=headers, allow_redirects=False
+            ) as answer:
                 back = CIMultiDict({key: answer.headers[key] for key in _PASSED_BACK if key in answer.headers})
                 back[ROUTE_HEADER] = target.route_header
                 if "Content-Length" in answer.headers and (answer.content_length or 0) <= BUFFERED:

@@ -67,7 +67,7 @@ def up(state: Path, *, port: int | None = None, artifacts: Path) -> Address:
         ClusterError: it did not start; says what its log says.
     """
     check_here(sys.version_info[:2], installed())
-    state, artifacts = state.absolute(), artifacts.absolute()
+    state, artifacts = state.resolve(), artifacts.resolve()
     _make_private(state)
     with FileLock(state / "up.lock"):
         running = _answering(state)
@@ -81,14 +81,14 @@ def down(state: Path) -> bool:
     """Ends the gateway and all MLServer processes of the local cluster in `state`; returns whether anything ran."""
     if not state.is_dir():
         return False
-    state = state.absolute()
+    state = state.resolve()
     with FileLock(state / "up.lock"):
         return _blocking(_ended(state))
 
 
 def status(state: Path) -> Status:
     """Returns what runs of the local cluster in `state`."""
-    state = state.absolute()
+    state = state.resolve()
     running = _answering(state)
     address = None if running is None else _address(state, running)
     return Status(state, address, len(marked(STATE_VARIABLE, str(state))))
@@ -163,7 +163,7 @@ def _started(state: Path, port: int | None, artifacts: Path) -> Running:
     root = str(Path(reconciler.__file__).parent.parent)
     paths = [str(Path(p).absolute()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*paths, root]))}
-    command = python("-m", "reconciler.clusters.local", *arguments)
+    command = python("-P", "-m", "reconciler.clusters.local", *arguments)  # the state folder is no place for code
     return _wait(state, spawn(command, cwd=state, environment=environment, log=state / "gateway.log"))
 
 

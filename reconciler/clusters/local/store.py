@@ -66,7 +66,7 @@ def read(path: Path) -> State:
 
 def write(path: Path, state: State) -> None:
     """Keeps `state` at `path`. Raises OSError when it could not be written; the old state is still there then."""
-    write_whole(path, json.dumps(state_to_json(state), indent=1, sort_keys=True, ensure_ascii=False))
+    write_whole(path, json.dumps(state_to_json(state), ensure_ascii=False))
 
 
 def state_to_json(state: State) -> Json:

@@ -47,13 +47,13 @@ class Traffic:
     def __init__(self, on_drained: Callable[[], None]) -> None:
         self._on_drained = on_drained
         self._routes: dict[str, list[_Choice]] = {}
+        self._targets: dict[tuple[LoadKey, str], Target] = {}
         self._in_flight: Counter[LoadKey] = Counter()
-        self._routed: frozenset[LoadKey] = frozenset()
 
     def publish(self, state: State, urls: Mapping[ReplicaKey, str]) -> None:
         """Takes over the routes of `state`. `urls`: where the replicas that answer do so."""
-        self._routes = {m.name: _choices(m, urls) for m in state.models.values() if not m.deleting}
-        self._routed = frozenset(t.key for choices in self._routes.values() for c in choices for t in c.targets)
+        before, self._targets = self._targets, {}
+        self._routes = {m.name: self._choices(m, urls, before) for m in state.models.values() if not m.deleting}
 
     def knows(self, model: str) -> bool:
         """Returns whether there is a model of that name, on the air or not."""
@@ -72,7 +72,7 @@ class Traffic:
             return _next(choice, [t for t in choice.targets if t.key not in tried])
         once = Counter(tried)
         for choice in choices:
-            again = [t for t in choice.targets if once[t.key] < 2]
+            again = [t for t in choice.targets if choice.weight > 0 and once[t.key] < 2]
             if again:
                 return _next(choice, again)
         return None
@@ -88,7 +88,7 @@ class Traffic:
             self._in_flight[target.key] = left
         else:
             del self._in_flight[target.key]
-        if target.key not in self._routed:
+        if not any(target in choice.targets for choice in self._routes.get(target.key.model, ())):
             self._on_drained()
 
     def in_flight(self, model: str, number: int) -> int:
@@ -99,20 +99,25 @@ class Traffic:
         """Returns how many requests a version is answering on one replica."""
         return self._in_flight[key]
 
-
-def _choices(model: ModelRecord, urls: Mapping[ReplicaKey, str]) -> list[_Choice]:
-    choices = []
-    for number, weight in model.route:
-        version = model.version(number)
-        if version is None:
-            continue
-        keys = [
-            LoadKey(model.name, number, ReplicaKey(version.server, index))
-            for index, was in version.replicas
-            if was is ReplicaState.AVAILABLE
-        ]
-        choices.append(_Choice(weight, [_target(key, urls[key.replica]) for key in keys if key.replica in urls]))
-    return choices
+    def _choices(
+        self, model: ModelRecord, urls: Mapping[ReplicaKey, str], before: Mapping[tuple[LoadKey, str], Target]
+    ) -> list[_Choice]:
+        """Returns the choices of a route; targets that were there before are kept, because making one takes a while."""
+        choices = []
+        for number, weight in model.route:
+            version = model.version(number)
+            if version is None:
+                continue
+            targets = []
+            for index, was in version.replicas:
+                key = LoadKey(model.name, number, ReplicaKey(version.server, index))
+                url = urls.get(key.replica)
+                if was is ReplicaState.AVAILABLE and url is not None:
+                    target = before.get((key, url)) or _target(key, url)
+                    self._targets[key, url] = target
+                    targets.append(target)
+            choices.append(_Choice(weight, targets))
+        return choices
 
 
 def _target(key: LoadKey, url: str) -> Target:
