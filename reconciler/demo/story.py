@@ -90,7 +90,11 @@ async def run_command(
 
 
 async def play(stage: Stage, step: Step) -> Result:
-    """Pushes the change of `step`, syncs, and returns what became of it. Raises ReconcilerError if it takes too long."""
+    """Pushes the change of `step`, syncs, and returns what became of it.
+
+    Raises:
+        ReconcilerError: it took longer than `STEP_LIMIT`.
+    """
     try:
         async with asyncio.timeout(STEP_LIMIT):
             return await (_first(stage, step) if step.target is None else _under_requests(stage, step, step.target))
