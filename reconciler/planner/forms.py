@@ -63,8 +63,10 @@ def recreate(situation: Situation, decision: Decision) -> Unit:
 def finish(situation: Situation, decision: Decision) -> Unit:
     """Returns the unit that continues the rollout to the live version from where it stands."""
     assert situation.live is not None
-    actions, retired = finishing_actions(situation.live, situation.written_as_live(), decision.reason)
-    return Unit(decision, Priority.UNDER_WAY, chained(actions), None, _unloads(actions, retired))
+    live = situation.live
+    actions, retired = finishing_actions(live, situation.written_as_live(), decision.reason)
+    flights = _flights(live, actions)
+    return Unit(decision, Priority.UNDER_WAY, chained(actions), None, _unloads(actions, retired), flights)
 
 
 def finish_then(situation: Situation, finishing: Decision, following: Unit) -> Unit:
@@ -80,6 +82,7 @@ def finish_then(situation: Situation, finishing: Decision, following: Unit) -> U
         chained([*actions, *rest]),
         following.need,
         _unloads(actions, retired) + tuple(r for r in following.releases if r.action not in gone),
+        _flights(situation.live, actions),
         otherwise=finish(situation, finishing),
     )
 
@@ -173,7 +176,14 @@ def decommission(situation: Situation, decision: Decision) -> Unit:
     if version is not None and version.loading:
         load = _load(manifest, decision.reason, memory=None, number=version.number)
         actions = (load, dataclasses.replace(action, after=(Edge(load.id, EdgeKind.CHAIN),)))
-    return Unit(decision, Priority.DECOMMISSION, actions, None, releases)
+    return Unit(decision, Priority.DECOMMISSION, actions, None, releases, _flights(live, list(actions)))
+
+
+def _flights(live: LiveModel, actions: list[Action]) -> tuple[Release, ...]:
+    """The load in flight that the first of `actions` waits for, if it does."""
+    version = live.live_version
+    waiting = actions and actions[0].kind is ActionKind.LOAD
+    return (_release(actions[0].id, version),) if version is not None and version.loading and waiting else ()
 
 
 def wait_only(situation: Situation, decision: Decision) -> Unit:

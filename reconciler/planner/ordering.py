@@ -21,6 +21,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reconciler.model.live import LiveModel, LiveVersion
 from reconciler.model.plan import Action, Edge, EdgeKind
 from reconciler.planner.room import Replica, Rooms
 from reconciler.planner.servers import Outlook
@@ -40,24 +41,37 @@ class Arrangement:
     rooms: Rooms
     placed: list[Unit] = field(default_factory=list)
     blocked: list[Unit] = field(default_factory=list)
-    reach: dict[str, list[Replica]] = field(default_factory=dict)
+    reach: dict[str, frozenset[Replica]] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
 
 
-def arrange(units: Iterable[Unit], servers: tuple[Outlook, ...], headroom: int) -> Arrangement:
+def arrange(
+    units: Iterable[Unit], servers: tuple[Outlook, ...], headroom: int, live: Iterable[LiveModel]
+) -> Arrangement:
     """Returns the arrangement that leaves the fewest units without room: in waves, or one by one where that helps.
 
     Args:
         units: in any order. servers: what loads may land on. headroom: percent of each replica to leave free.
+        live: all live models: loads of theirs that are in flight and that no unit waits for count twice throughout.
     """
     ordered = sorted(units, key=lambda unit: (unit.priority, unit.decision.name))
-    in_waves = _Arranger(Rooms(servers, headroom), frozenset()).run(ordered)
+    waited_for = {unit.decision.name for unit in ordered if unit.flights}
+    stray = [v for model in live if model.name not in waited_for for v in model.versions if v.loading]
+    in_waves = _Arranger(_rooms(servers, headroom, stray), frozenset()).run(ordered)
     if not in_waves.blocked:
         return in_waves
     without_room = [unit.need for unit in in_waves.blocked if unit.need]
     tight = _connected(without_room, [unit.need for unit in ordered if unit.need], in_waves.rooms)
-    one_by_one = _Arranger(Rooms(servers, headroom), tight).run(ordered)
+    one_by_one = _Arranger(_rooms(servers, headroom, stray), tight).run(ordered)
     return one_by_one if len(one_by_one.blocked) < len(in_waves.blocked) else in_waves
+
+
+def _rooms(servers: tuple[Outlook, ...], headroom: int, stray: list[LiveVersion]) -> Rooms:
+    rooms = Rooms(servers, headroom)
+    for version in stray:
+        for index in version.occupied:
+            rooms.doubt((version.server, index), version.memory)
+    return rooms
 
 
 def _connected(start: list[Need], needs: list[Need], rooms: Rooms) -> frozenset[str]:
@@ -80,8 +94,10 @@ class _Arranger:
         self.waves = Waves(rooms)
         self.pool: list[Release] = []
         self.farewells: list[Release] = []
+        self.farewell_actions: set[str] = set()
         self.spent: list[Release] = []
         self.tails: dict[str, str] = {}
+        self.flights: dict[str, set[str]] = {}
         self.extra: dict[str, set[Edge]] = {}
 
     def run(self, units: list[Unit]) -> Arrangement:
@@ -90,7 +106,11 @@ class _Arranger:
         ready = [unit for unit in units if unit.need is None]
         for unit in ready:
             self.result.placed.append(unit)
-            (self.farewells if unit.priority is Priority.DECOMMISSION else self.pool).extend(unit.releases)
+            if unit.priority is Priority.DECOMMISSION:
+                self.farewells += unit.releases
+                self.farewell_actions.add(unit.actions[-1].id)
+            else:
+                self.pool += unit.releases
         for rank in sorted({unit.priority for unit in units}):
             self._place_all([unit for unit in units if unit.need is not None and unit.priority is rank])
         self._retire_last()
@@ -98,9 +118,14 @@ class _Arranger:
         return self.result
 
     def _foresee(self, unit: Unit) -> None:
-        """Whatever a unit may free while others run makes it less certain where those land."""
+        """What a unit may free while others run makes it less certain where those land; its load in flight counts."""
+        for flight in unit.flights:
+            self.waves.fly(flight)
+            self.flights.setdefault(flight.server, set()).add(flight.action)
+        names = {server.name for server in self.rooms.candidates(unit.need)} if unit.need else self.one_by_one
         for release in unit.releases:
-            if release.server not in self.one_by_one or unit.priority is Priority.UNDER_WAY:
+            in_turn = release.server in self.one_by_one and release.server in names
+            if not in_turn or unit.under_way:
                 self.rooms.give(release, low=0, high=1)
 
     def _place_all(self, units: list[Unit]) -> None:
@@ -120,35 +145,47 @@ class _Arranger:
     def _place(self, unit: Unit) -> bool:
         need = unit.need
         assert need is not None
-        for release in unit.own_releases:
+        names = {server.name for server in self.rooms.candidates(need)}
+        own = [release for release in unit.own_releases if release.server in names]
+        for release in own:
             self._credit(release)
         counted_on = self._credits(need)
         if counted_on is None:
-            for release in unit.own_releases:
+            for release in own:
                 self._credit(release, -1)
             return False
-        for release in counted_on:
-            (self.pool if release in self.pool else self.farewells).remove(release)
-        strictly = bool({server.name for server in self.rooms.candidates(need)} & self.one_by_one)
-        memory = self._memory_edges(need, counted_on)
-        edges = memory | self._server_edges(need) | self._order_edges(unit, counted_on, strictly)
-        self.result.reach[need.action] = self.rooms.reach(need)
-        self.waves.book(need, alone=strictly or bool(memory) or bool(unit.own_releases))
-        self._settle(unit, edges, strictly)
+        self._spend(counted_on)
+        strictly = bool(names & self.one_by_one)
+        alone = strictly or bool(counted_on) or bool(unit.own_releases)
+        edges = self._memory_edges(need, counted_on) | self._server_edges(need)
+        edges |= self._after_tails(names, counted_on) if strictly else self._after_waves(need, alone)
+        edges = {edge for edge in edges if edge.action not in {action.id for action in unit.actions}}
+        self.result.reach[need.action] = self.waves.book(need, alone)
+        self._settle(unit, need, own, edges)
         return True
 
-    def _settle(self, unit: Unit, edges: set[Edge], strictly: bool) -> None:
+    def _spend(self, counted_on: list[Release]) -> None:
+        """Takes what is counted on out of the pool, and with it all else that the same actions free."""
+        actions = {release.action for release in counted_on}
+        for release in (*self.pool, *self.farewells):
+            if release.action in actions and release not in counted_on:
+                self._credit(release)
+        self.pool = [release for release in self.pool if release.action not in actions]
+        self.farewells = [release for release in self.farewells if release.action not in actions]
+
+    def _settle(self, unit: Unit, need: Need, own: list[Release], edges: set[Edge]) -> None:
         """Adds `unit` to the graph and makes what it frees known to those that follow."""
-        assert unit.need is not None
-        first = unit.actions[0].id if strictly else unit.need.action
-        self.extra.setdefault(unit.need.action, set()).update(edges)
-        if strictly and first != unit.need.action:
-            self.extra.setdefault(first, set()).update(e for e in edges if e.kind is EdgeKind.CHAIN)
-        later = [release for release in unit.releases if release not in unit.own_releases]
-        names = {server.name for server in self.rooms.candidates(unit.need)}
+        names = {server.name for server in self.rooms.candidates(need)}
+        strictly = bool(names & self.one_by_one)
+        self.extra.setdefault(need.action, set()).update(edges)
+        if strictly and not unit.under_way:
+            begin = {edge for edge in edges if edge.kind is EdgeKind.CHAIN}
+            self.extra.setdefault(unit.actions[0].id, set()).update(begin)
         for name in names & self.one_by_one:
             self.tails[name] = unit.actions[-1].id
-        for release in later:
+        for release in unit.releases:
+            if release in own:
+                continue
             if strictly and release.server in names:
                 self._credit(release)
                 self.spent.append(release)
@@ -204,15 +241,17 @@ class _Arranger:
         kind = EdgeKind.CHAIN if self.rooms.fits(need, gains) else EdgeKind.SERVER
         return {Edge(server.early, kind) for server in candidates if server.early is not None}
 
-    def _order_edges(self, unit: Unit, counted_on: list[Release], strictly: bool) -> set[Edge]:
-        assert unit.need is not None
-        if not strictly:
-            alone = bool(counted_on) or bool(unit.own_releases)
-            return {Edge(action, EdgeKind.CHAIN) for action in self.waves.before(unit.need, alone)}
-        names = {server.name for server in self.rooms.candidates(unit.need)}
-        tails = {Edge(self.tails[name], EdgeKind.CHAIN) for name in names if name in self.tails}
+    def _after_waves(self, need: Need, alone: bool) -> set[Edge]:
+        return {Edge(action, EdgeKind.CHAIN) for action in self.waves.before(need, alone)}
+
+    def _after_tails(self, names: set[str], counted_on: list[Release]) -> set[Edge]:
+        """One by one: after all that came before, and so are the decommissions whose memory is counted on."""
+        before = {self.tails[name] for name in names if name in self.tails}
+        before |= {action for name in names for action in self.flights.get(name, ())}
+        tails = {Edge(action, EdgeKind.CHAIN) for action in before}
         for release in counted_on:
-            self.extra.setdefault(release.action, set()).update(tails)
+            if release.action in self.farewell_actions:
+                self.extra.setdefault(release.action, set()).update(tails)
         return tails
 
     def _retire_last(self) -> None:

@@ -38,7 +38,7 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
     units = [verdict.unit for verdict in models if verdict.unit]
     if guards.only:
         servers = _servers_needed(units, servers, live, guards)
-    arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom)
+    arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom, live.models)
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
     decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
     due = [v.held_until for v in models if v.held_until is not None]
@@ -89,7 +89,8 @@ def in_order(actions: list[Action]) -> tuple[Action, ...]:
             if not waiting[follower]:
                 heapq.heappush(ready, (_ORDER[by_id[follower].kind], follower))
     if len(result) < len(actions):
-        raise PlanUnsafe("the plan has a cycle", why="its edges contradict each other, which is a bug")
+        circle = ", ".join(sorted(set(waiting) - {action.id for action in result})[:10])
+        raise PlanUnsafe(f"the plan has a cycle among {circle}", why="its edges contradict each other, which is a bug")
     return tuple(result)
 
 
@@ -140,7 +141,7 @@ def _servers_needed(
 ) -> list[ServerVerdict]:
     """With `--only`, servers are left alone, unless a selected model would find no room without what Git gives them."""
     alone = [_untouched(verdict) for verdict in servers]
-    if not arrange(units, outlook(live, tuple(alone)), guards.headroom).blocked:
+    if not arrange(units, outlook(live, tuple(alone)), guards.headroom, live.models).blocked:
         return alone
     return [verdict if verdict.early else _untouched(verdict) for verdict in servers]
 

@@ -84,7 +84,11 @@ def _freed(server: LiveServer, arrangement: Arrangement) -> dict[int, int]:
 def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveState, freed: dict[int, int]) -> str:
     """What would not fit any more on what is left of `server`, empty if everything does."""
     left = [replica for replica in server.replicas if replica.index < spec.wanted_replicas]
-    room = {r.index: r.room + freed.get(r.index, 0) + spec.limit - r.limit for r in left}
+    # What more memory gives is not there yet when models have to move.
+    room = {r.index: r.room + freed.get(r.index, 0) + min(0, spec.limit - r.limit) for r in left}
+    loading = sorted({name for name, version in stays if version.loading})
+    if loading:
+        return f"a load of {_some(loading)} is in flight on it"
     crowded = sorted({name for name, v in stays if any(room.get(i, 0) < 0 for i in v.occupied)})
     if crowded:
         return f"its replicas would be smaller ({format_bytes(spec.limit)}) than what {_some(crowded)} take"

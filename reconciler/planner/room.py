@@ -98,6 +98,12 @@ class Rooms:
             bounds.high += high
             bounds.lowest = min(bounds.lowest, bounds.low)
 
+    def doubt(self, replica: Replica, amount: int) -> None:
+        """Takes `amount` bytes off the lower bound for good, without calling them used."""
+        bounds = self.bounds.get(replica)
+        if bounds is not None:
+            bounds.reserve += amount
+
     def give(self, release: Release, low: int = 1, high: int = 1) -> None:
         """Books the release of memory: its bytes times `low` and `high` on the bounds (-1 takes a booking back)."""
         for index in release.replicas:

@@ -55,6 +55,7 @@ class Unit:
     """The actions of one model, in order, and the decision they carry out.
 
     `releases` come from actions of this unit; those whose action stands before `need.action` serve the unit itself.
+    `flights` are loads that are in flight already and that an action of this unit waits for.
     `otherwise` is done instead when `need` finds no room: what is under way is finished even if the rest is blocked.
     """
 
@@ -63,7 +64,13 @@ class Unit:
     actions: tuple[Action, ...]
     need: Need | None = None
     releases: tuple[Release, ...] = ()
+    flights: tuple[Release, ...] = ()
     otherwise: Unit | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its first actions run at once, whatever else the plan does."""
+        return self.priority is Priority.UNDER_WAY or self.otherwise is not None
 
     @property
     def own_releases(self) -> tuple[Release, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.planner.room import Replica, Rooms
-from reconciler.planner.unit import Need
+from reconciler.planner.unit import Need, Release
 
 WIDTH = 8
 """Loads in one wave at most: more gain nothing, as artifacts come over one network, and every edge is checked."""
@@ -38,6 +38,16 @@ class Waves:
         """Starts with no load anywhere."""
         self.rooms = rooms
         self.waves: dict[str, _Wave] = {}
+        self.flying: set[str] = set()
+
+    def fly(self, flight: Release) -> None:
+        """Adds a load that is in flight already: what is observed has its memory taken off once."""
+        self.flying.add(flight.action)
+        need = Need(flight.action, flight.amount, len(flight.replicas), pinned=flight.server)
+        slots = frozenset(
+            (flight.server, index) for index in flight.replicas if (flight.server, index) in self.rooms.bounds
+        )
+        self.waves.setdefault(flight.server, _Wave()).members.append(_Member(need, slots, slots, True, False))
 
     def before(self, need: Need, alone: bool) -> set[str]:
         """Returns the actions that `need` comes after when it is booked next: those of the waves before its own."""
@@ -49,8 +59,11 @@ class Waves:
             for action in (wave.before if joins else frozenset(m.need.action for m in wave.members) or wave.before)
         }
 
-    def book(self, need: Need, alone: bool) -> None:
-        """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`."""
+    def book(self, need: Need, alone: bool) -> frozenset[Replica]:
+        """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`.
+
+        Returns every replica that it may land on.
+        """
         waves = self._waves(need)
         reach = self._reach_beside(need, _unique(waves))
         if not alone and self._joins(need, waves):
@@ -70,6 +83,7 @@ class Waves:
             wave.members.append(member)
         if crowded:
             self._blur(member)
+        return reach
 
     def last(self) -> set[str]:
         """Returns the loads of the last wave of every server."""
@@ -84,7 +98,8 @@ class Waves:
             return False
         newcomer = _Member(need, self._reach_beside(need, others), frozenset(), False, False)
         everyone = [*others, newcomer]
-        return all(self._fits_beside(member, everyone, others) for member in everyone)
+        waiting = [member for member in everyone if member.need.action not in self.flying]
+        return all(self._fits_beside(member, everyone, others) for member in waiting)
 
     def _reach_beside(self, need: Need, others: list[_Member]) -> frozenset[Replica]:
         """Where `need` may land if it is taken in before `others`, which are booked already."""
