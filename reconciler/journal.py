@@ -98,6 +98,7 @@ class Journal:
         report = invalid(error.problems, await asyncio.to_thread(self._look), self._clock())
         await asyncio.to_thread(self._keep, self._close_interrupted, report)
         await self._write(report)
+        self._view.end(report)
 
     @property
     def _known(self) -> Report:
