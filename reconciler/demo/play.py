@@ -64,7 +64,7 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
             break  # the steps after it build on it
     await asyncio.to_thread(workspace.git, "fetch", "--quiet")
     subjects = await asyncio.to_thread(
-        workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports"
+        workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports*"
     )
     narrator.reports(subjects.splitlines())
     narrator.table(results)

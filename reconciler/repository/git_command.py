@@ -77,7 +77,7 @@ class GitCommand:
         if status in _ENDED_BY_TIMEOUT:
             raise GitError(f"it took more than {self._timeout:g} s and was ended", timed_out=True)
         if status != 0:
-            raise GitError(self._scrubbed(said))
+            raise GitError(self._scrubbed(said) or f"Git ended with status {status} and said nothing")
         return bytes(output)
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:

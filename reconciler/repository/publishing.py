@@ -64,7 +64,7 @@ class Publisher:
                     break  # the branch stands still, so nobody was faster: it is something else
         raise ReportError(
             f"Branch `{ref.removeprefix('refs/heads/')}` of {self._address.display} cannot be pushed",
-            why=refused.said or "Git does not say why",
+            why=refused.said,
             fix="check the right to push, branch protection and hooks of the remote",
         ) from refused
 

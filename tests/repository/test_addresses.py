@@ -75,6 +75,12 @@ def test_an_address_is_shown_without_its_credentials(url: str, shown: str, tmp_p
     assert "hunter2" not in f"{repository!r}{parse_address(url)!r}"
 
 
+def test_a_password_is_given_to_git_as_a_header_and_not_as_an_argument() -> None:
+    address = parse_address("https://ann:hunter2@git.example/x.git")
+    assert address.location == "https://git.example/x.git"
+    assert address.header == "Authorization: Basic " + base64.b64encode(b"ann:hunter2").decode()
+
+
 def test_what_git_says_is_scrubbed_of_credentials_in_every_spelling() -> None:
     address = parse_address("https://ann:p%40ss@git.example/x")
     token = base64.b64encode(b"ann:p@ss").decode()

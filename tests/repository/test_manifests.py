@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,6 +217,21 @@ def test_a_stream_of_more_than_32_mib_is_refused_unread() -> None:
         load_stream(b"#" * (32 * 1024 * 1024 + 1))
 
 
+def test_the_examples_in_the_documentation_are_valid() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "manifests.md").read_text(encoding="utf-8")
+    state = load_stream(text.split("```yaml\n")[1].split("```")[0].encode())
+    assert ([m.name for m in state.models], [s.name for s in state.servers]) == (["iris"], ["mlserver"])
+
+
+def test_the_documentation_names_every_field_and_annotation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "manifests.md").read_text(encoding="utf-8")
+    fields = [
+        *schema("Model")["properties"]["spec"]["properties"],
+        *schema("Server")["properties"]["spec"]["properties"],
+    ]
+    assert [name for name in (*fields, *MODEL_ANNOTATIONS, *SERVER_ANNOTATIONS) if f"`{name}" not in text] == []
+
+
 def test_a_control_character_in_a_key_is_not_printed() -> None:
     text = model("iris") + '  "\\e[31mred": 1\n'
     with pytest.raises(ManifestsInvalid) as raised:
@@ -223,7 +239,7 @@ def test_a_control_character_in_a_key_is_not_printed() -> None:
     assert "\x1b" not in "".join(f"{p}{p.why}{p.fix}" for p in raised.value.problems)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_fail_otherwise_than_by_problems(data: bytes) -> None:
     with contextlib.suppress(ManifestsInvalid):  # which is how it may end

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -270,6 +272,21 @@ def test_a_cache_folder_that_cannot_be_made_is_told(remote: Remote, tmp_path: Pa
     (tmp_path / "cache").write_text("a file stands where the folder should be")
     with pytest.raises(RepositoryError, match="cannot be written"):
         remote.repository().fetch()
+
+
+def test_a_disk_that_takes_no_more_is_told_and_leaves_no_half_clone(remote: Remote, tmp_path: Path) -> None:
+    remote.push({"noise.bin": random.Random(1).randbytes(200_000)})
+    script = (
+        "import resource, sys; from pathlib import Path; from reconciler.repository import Repository\n"
+        "from reconciler.errors import RepositoryError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "try: Repository(sys.argv[1], cache=Path(sys.argv[2])).fetch()\n"
+        "except RepositoryError as error: print(bool(error.why and error.fix))\n"
+    )
+    command = [sys.executable, "-c", script, str(remote.bare), str(tmp_path / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "True"
+    assert [place for place in (tmp_path / "cache").iterdir() if place.is_dir()] == []
 
 
 # -- what is no repository ------------------------------------------------------------------------------------------

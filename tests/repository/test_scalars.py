@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.repository.scalars import readings
@@ -58,6 +58,7 @@ def test_a_scalar_that_both_versions_read_alike_is_what_both_say(text: str, valu
     assert (new.value, type(new.value)) == (value, type(value))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=SPECIAL, max_size=12))
 def test_what_both_versions_read_alike_is_what_a_yaml_1_1_library_reads(text: str) -> None:
     text = text.strip()
@@ -70,6 +71,7 @@ def test_what_both_versions_read_alike_is_what_a_yaml_1_1_library_reads(text: st
         assert new.kind == kind.get(tag.rpartition(":")[2], "text") or text.startswith(("-.", "+."))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_no_text_is_too_odd_to_be_read(text: str) -> None:
     readings(text)
