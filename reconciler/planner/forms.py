@@ -221,6 +221,7 @@ def _load(manifest: ModelManifest, reason: Reason, memory: int | None, number: i
         model=manifest,
         takes=takes,
         source=manifest.source if manifest.source.file else None,
+        detail=spec.storage_uri,
     )
 
 

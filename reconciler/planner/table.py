@@ -316,13 +316,13 @@ def _unknown_memory(situation: Situation, row: int) -> Verdict:
 
 
 def _version_detail(situation: Situation) -> str:
+    """What becomes what, and what that takes: `version 1 → iris/v2 (0123456789ab), 2 × 300k`."""
     assert situation.desired is not None
-    old = situation.serving
-    step = f"{_named(old)} → " if old and old.digest != situation.desired.spec.digest else ""
-    assumed = " (assumed)" if situation.desired.spec.memory is None else ""
-    count = situation.replicas
-    size = f", {count} × {format_bytes(situation.memory)}{assumed}" if situation.memory is not None else ""
-    return f"{step}{situation.desired.spec.digest}{size}"
+    spec, old = situation.desired.spec, situation.serving
+    step = f"{_named(old)} → " if old is not None and old.digest != spec.digest else ""
+    assumed = " (assumed)" if spec.memory is None else ""
+    size = f", {situation.replicas} × {format_bytes(situation.memory)}{assumed}" if situation.memory else ""
+    return f"{step}{spec.storage_uri} ({spec.digest}){size}"
 
 
 def _or_unset(value: int | None) -> str:
@@ -330,7 +330,7 @@ def _or_unset(value: int | None) -> str:
 
 
 def _named(version: LiveVersion) -> str:
-    return version.digest or f"version {version.number}"
+    return f"version {version.number}"
 
 
 def _available(version: LiveVersion) -> str:
