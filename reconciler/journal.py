@@ -17,6 +17,9 @@ from reconciler.model.plan import Plan
 from reconciler.reports.report import Context, Report, Verdict, closed, invalid, planned, running, with_outcome
 from reconciler.reports.sinks import BranchSink, FileSink
 
+REFRESH = 1.0
+"""Seconds between two writes of the file while actions run: kept current, and not written a thousand times."""
+
 
 class View(Protocol):
     """Shows a pass while it runs."""
@@ -60,11 +63,12 @@ class Journal:
         self._look, self._sinks, self._view, self._clock = look, sinks, view, clock
         self._warnings: list[ReportError] = []
         self._report: Report | None = None
+        self._written_at = clock()
 
     async def opened(self, plan: Plan) -> None:
         """Begins the report of `plan`; it is written only if something will be done."""
         report = planned(plan, await asyncio.to_thread(self._look))
-        await self._keep(self._close_interrupted)
+        await asyncio.to_thread(self._keep, self._close_interrupted, report)
         if plan.actions:
             report = running(report)
             await self._write(report)
@@ -75,6 +79,8 @@ class Journal:
         """Takes the news of one action in."""
         self._report = with_outcome(self._known, outcome)
         self._view.tell(outcome)
+        if self._clock() - self._written_at >= REFRESH:
+            self._keep(self._to_file, self._report)
 
     async def closed(self, error: ReconcilerError | None = None) -> Report:
         """Ends the report, writes it unless there was nothing to do, and returns it."""
@@ -90,8 +96,9 @@ class Journal:
     async def invalid(self, error: ManifestsInvalid) -> None:
         """Reports a commit whose manifests are not valid; nothing was planned."""
         report = invalid(error.problems, await asyncio.to_thread(self._look), self._clock())
-        await self._keep(self._close_interrupted)
+        await asyncio.to_thread(self._keep, self._close_interrupted, report)
         await self._write(report)
+        self._view.end(report)
 
     @property
     def _known(self) -> Report:
@@ -100,10 +107,11 @@ class Journal:
         return self._report
 
     async def _write(self, report: Report) -> None:
-        await self._keep(lambda: self._to_file(report))
-        await self._keep(lambda: self._to_branch(report))
+        for write in (self._to_file, self._to_branch):
+            await asyncio.to_thread(self._keep, write, report)
 
     def _to_file(self, report: Report) -> None:
+        self._written_at = self._clock()
         if self._sinks.file is not None:
             self._sinks.file.write(report)
 
@@ -112,13 +120,13 @@ class Journal:
         if self._sinks.branch is not None and self._sinks.branch.is_news(report):
             self._sinks.branch.write(report)
 
-    def _close_interrupted(self) -> None:
+    def _close_interrupted(self, _: Report) -> None:
         if self._sinks.branch is not None:
             self._sinks.branch.close_interrupted(self._clock())
 
-    async def _keep(self, write: Callable[[], None]) -> None:
+    def _keep(self, write: Callable[[Report], None], report: Report) -> None:
         try:
-            await asyncio.to_thread(write)
+            write(report)
         except ReportError as error:
             self._warnings.append(error)
             self._view.warn(error)

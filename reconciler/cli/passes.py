@@ -11,7 +11,7 @@ import typer
 
 from reconciler.cli import build
 from reconciler.cli.options import EXECUTION, PLANNING, REPORTING, SHOWING, with_settings
-from reconciler.errors import UsageError
+from reconciler.errors import ManifestsInvalid, UsageError
 from reconciler.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,11 +38,18 @@ async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool
     from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
     from reconciler.reconcile import preview  # noqa: PLC0415 - see above
     from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
-    from reconciler.reports.report import exit_code, planned  # noqa: PLC0415 - see above
+    from reconciler.reports.report import exit_code, invalid, planned  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     async with build.cluster(settings) as cluster:
-        found = await preview(build.source(repository), cluster, build.guards(settings))
+        try:
+            found = await preview(build.source(repository), cluster, build.guards(settings))
+        except ManifestsInvalid as error:
+            if settings.output == "markdown":  # for a merge request, whose readers do not see the error stream
+                print_report(
+                    invalid(error.problems, build.look(settings, repository)()), "markdown", build.console(settings)
+                )
+            raise
     if out is not None:
         _save(plan_json(found), out)
     if settings.output == "json":

@@ -63,30 +63,33 @@ class PassView:
         failures.warn(error, no_color=self._console.no_color)
 
     def end(self, report: Report) -> None:
-        """Closes the progress view and prints the report."""
+        """Closes the progress view and prints the report; as text invalid manifests are left to the error."""
         self._open.close()
-        print_report(report, self._output, self._console)
+        if self._output != "text" or report.verdict is not Verdict.INVALID:
+            print_report(report, self._output, self._console)
 
 
 class DaemonView(PassView):
-    """Shows the passes of a daemon: one that has nothing to do only if the one before it was another matter."""
+    """Shows the passes of a daemon: one that did nothing only if the one before it was another matter."""
 
     def __init__(self, output: str, console: Console) -> None:
         super().__init__(output, console)
-        self._quiet: str | None = None
-        self._told: str | None = None
+        self._shown: tuple[object, ...] = ()
+        self._failure: tuple[object, ...] = ()
 
     def end(self, report: Report) -> None:
         """Closes the progress view and prints the report, unless it is no news."""
-        commit = report.context.commit if report.verdict is Verdict.NOTHING_TO_DO else None
-        if commit is None or commit != self._quiet:
+        matter = (report.context.commit, report.verdict, report.decisions, report.problems)
+        if report.actions or matter != self._shown:
             super().end(report)
-        self._quiet, self._told = commit, None
+        self._shown = matter
+        if report.verdict is not Verdict.INVALID:
+            self._failure = ()
 
     def failed(self, error: ReconcilerError) -> None:
         """Tells on the error stream of a pass that failed, unless the one before it failed in the same way."""
         self._open.close()
-        told = repr((error.what, error.why, error.problems if isinstance(error, ManifestsInvalid) else ()))
-        if told != self._told:
+        matter = (error.what, error.why, error.problems if isinstance(error, ManifestsInvalid) else ())
+        if matter != self._failure:
             failures.show(error, no_color=self._console.no_color)
-        self._quiet, self._told = None, told
+        self._failure = matter

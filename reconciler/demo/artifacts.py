@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -43,7 +45,7 @@ def build(folder: Path, artifacts: tuple[Artifact, ...] = EXAMPLES) -> None:
     """Trains and writes `artifacts` below `folder`; what is there already is written anew with the same bytes.
 
     Raises:
-        ImportError: scikit-learn is not installed (it comes with the extra `local`).
+        UsageError: scikit-learn is not installed.
     """
     for artifact in artifacts:
         _write(folder / artifact.folder, artifact)
@@ -57,10 +59,18 @@ def write_broken(folder: Path, artifact: Artifact) -> None:
 
 
 def _write(target: Path, artifact: Artifact) -> None:
-    import joblib  # noqa: PLC0415 - heavy, and needed for training only
+    try:
+        import joblib  # noqa: PLC0415 - heavy, and needed for training only
 
+        model = _train(artifact)
+    except ImportError as error:
+        raise UsageError(
+            "the example models cannot be trained",
+            why=f"{error.name} is not installed; it comes with the extra `local`",
+            fix="pip install 'model-reconciler[local]' on Python 3.12",
+        ) from error
     target.mkdir(parents=True, exist_ok=True)
-    joblib.dump(_train(artifact), target / "model.joblib")
+    joblib.dump(model, target / "model.joblib")
     settings = {
         "name": artifact.model,
         "implementation": "mlserver_sklearn.SKLearnModel",

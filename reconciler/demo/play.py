@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sys
 import threading
 from typing import TextIO
@@ -15,7 +16,7 @@ from reconciler.demo.narration import Narrator, as_json
 from reconciler.demo.steps import STEPS
 from reconciler.demo.story import Result, Stage, play, run_command
 from reconciler.demo.workspace import Workspace, opened
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 
 
 def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
@@ -28,6 +29,10 @@ def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
     Returns:
         0 when every step ended as it should, else 1.
     """
+    if shutil.which("git") is None:
+        raise UsageError(
+            "the demo cannot start", why="Git is not installed", fix="Install it, such as with `apt-get install git`."
+        )
     out = sys.stderr if json_output else sys.stdout
     console = Console(file=out, no_color=no_color or None, highlight=False, markup=False)
     narrator = Narrator(console)

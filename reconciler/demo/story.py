@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from reconciler.demo.artifacts import EXAMPLES
+from reconciler.demo.artifacts import EXAMPLES, Artifact
 from reconciler.demo.measure import Latency, Request, Window, failures, latency, phases
 from reconciler.demo.steps import Step
 from reconciler.demo.traffic import flowing, status_of
 from reconciler.demo.workspace import Workspace, environment
+from reconciler.errors import ReconcilerError
 
 EDGE = 200
 """Requests to measure before a change, and after it."""
@@ -89,15 +90,27 @@ async def run_command(
 
 
 async def play(stage: Stage, step: Step) -> Result:
-    """Pushes the change of `step`, syncs, and returns what became of it."""
-    async with asyncio.timeout(STEP_LIMIT):
-        if step.target is None:
-            return await _first(stage, step)
-        async with flowing(stage.url, step.target.model, step.target.features) as traffic:
-            await traffic.until(EDGE)
-            exit_code, change = await _change(stage, step)
-            await traffic.until(max(step.least, len(traffic.requests) + EDGE))
-        return await _judged(stage, step, exit_code, change, traffic.requests)
+    """Pushes the change of `step`, syncs, and returns what became of it.
+
+    Raises:
+        ReconcilerError: it took longer than `STEP_LIMIT`.
+    """
+    try:
+        async with asyncio.timeout(STEP_LIMIT):
+            return await (_first(stage, step) if step.target is None else _under_requests(stage, step, step.target))
+    except TimeoutError as error:
+        raise ReconcilerError(
+            f"the step `{step.name}` did not end within {STEP_LIMIT:.0f} s",
+            why="something hangs, or the machine is slow",
+        ) from error
+
+
+async def _under_requests(stage: Stage, step: Step, target: Artifact) -> Result:
+    async with flowing(stage.url, target.model, target.features) as traffic:
+        await traffic.until(EDGE)
+        exit_code, change = await _change(stage, step)
+        await traffic.until(max(step.least, len(traffic.requests) + EDGE))
+    return await _judged(stage, step, exit_code, change, traffic.requests)
 
 
 async def _change(stage: Stage, step: Step) -> tuple[int, Window]:

@@ -76,6 +76,7 @@ def test_the_story_is_told_on_the_error_stream_and_shows_the_reports(played: tup
     _, _, told, _ = played
     assert "models/churn.yaml" in told  # where the version that failed to load stands
     assert "100000000 bytes" in told  # what was missing
+    assert "default: done, 10 of 10 actions done" in told  # from the branch of reports
     assert "Every step ended as it should" in told
 
 
