@@ -12,6 +12,8 @@ scheduler could behave::
 
 from __future__ import annotations
 
+import bisect
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,66 +84,75 @@ class _Run:
     """One run of a plan in one order."""
 
     def __init__(self, plan: Plan, state: World, order: _Order) -> None:
-        self.plan = plan
         self.world = state
         self.order = order
+        self.actions = plan.actions
+        self.place = {action.id: number for number, action in enumerate(plan.actions)}
+        self.followers: dict[str, list[Action]] = {}
+        for action in plan.actions:
+            for edge in action.after:
+                self.followers.setdefault(edge.action, []).append(action)
+        self.awaited = {action.id: len({edge.action for edge in action.after}) for action in plan.actions}
         self.done: set[str] = set()
         self.over: set[str] = set()
-        self.running: list[Action] = []
-        self.waiting: dict[str, Action] = {action.id: action for action in plan.actions}
-        self.loads = [action.id for action in plan.actions if action.kind in _LOADS]
-        self.failing = any(order.fails(number) for number in range(len(self.loads)))
+        self.ready = [self.place[action.id] for action in plan.actions if not action.after]
+        self.running: deque[Action] = deque()
+        loads = [action.id for action in plan.actions if action.kind is ActionKind.LOAD]
+        self.failing = {name for number, name in enumerate(loads) if order.fails(number)}
 
     def run(self) -> None:
-        while self.waiting or self.running:
-            ready = self._ready()
-            if ready and (self.order.at_once or not self.running):
-                self._start(ready[self.order.pick])
-            elif self.running:
-                self._end(self.running.pop(0))
-            elif self.waiting:
-                raise Violation(f"{next(iter(self.waiting))} can never start")
-            self._check()
-
-    def _ready(self) -> list[Action]:
-        """Actions whose predecessors are over; those whose required ones failed are dropped, as the executor does."""
-        ready = []
-        for action in list(self.waiting.values()):
-            if any(edge.action not in self.over for edge in action.after):
-                continue
-            required = [edge.action for edge in action.after if edge.kind is not EdgeKind.CHAIN]
-            if all(name in self.done for name in required):
-                ready.append(action)
+        self._check(None)
+        while self.ready or self.running:
+            if self.ready and (self.order.at_once or not self.running):
+                action = self.actions[self.ready.pop(self.order.pick)]
+                self._start(action)
             else:
-                del self.waiting[action.id]
-                self.over.add(action.id)
-                return self._ready()
-        return ready
+                action = self.running.popleft()
+                self._end(action)
+            self._check(action)
+        if len(self.over) < len(self.actions):
+            raise Violation("some actions can never start")
 
     def _start(self, action: Action) -> None:
-        del self.waiting[action.id]
         try:
             self.world.start(action)
         except Violation:
             # After a failure elsewhere a place may be missing; the executor looks before it writes and does not run it.
             if not (self.failing and action.kind in _LOADS):
                 raise
-            self.over.add(action.id)
+            self._close(action)
             return
         self.running.append(action)
 
     def _end(self, action: Action) -> None:
-        self.over.add(action.id)
-        if action.kind is ActionKind.LOAD and self.order.fails(self.loads.index(action.id)):
+        if action.id in self.failing:
             self.world.fail(action)
-            return
-        self.world.finish(action)
-        self.done.add(action.id)
+        else:
+            self.world.finish(action)
+            self.done.add(action.id)
+        self._close(action)
 
-    def _check(self) -> None:
-        for slot, free in self.world.free.items():
-            if free < 0 and free < self.world.overdrawn.get(slot, 0):
-                raise Violation(f"{slot[0]}/{slot[1]} is over its limit by {-free} bytes")
-        gone = self.world.off_the_air()
+    def _close(self, action: Action) -> None:
+        """Marks `action` as over; what waited for it becomes ready, or is dropped if it needed it done."""
+        closing = [action]
+        while closing:
+            closed = closing.pop()
+            self.over.add(closed.id)
+            for follower in self.followers.get(closed.id, ()):
+                self.awaited[follower.id] -= 1
+                if self.awaited[follower.id]:
+                    continue
+                if all(edge.action in self.done for edge in follower.after if edge.kind is not EdgeKind.CHAIN):
+                    bisect.insort(self.ready, self.place[follower.id])
+                else:
+                    closing.append(follower)
+
+    def _check(self, action: Action | None) -> None:
+        """Looks at what `action` may have changed, at everything where it is None or about a server."""
+        alone = {action.subject} if action is not None and action.server is None else None
+        gone = self.world.off_the_air(alone)
         if gone:
             raise Violation(f"{', '.join(gone)} is taken off the air")
+        over = self.world.overfull()
+        if over:
+            raise Violation(over)

@@ -6,7 +6,7 @@ it is the second opinion. It knows what the plan's actions ask for, never what t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.model.live import LiveState
@@ -47,6 +47,7 @@ class World:
     flying: dict[str, Copy] = field(default_factory=dict)
     may_go: set[str] = field(default_factory=set)
     overdrawn: dict[Slot, int] = field(default_factory=dict)
+    touched: set[Slot] = field(default_factory=set)
 
     def start(self, action: Action) -> None:
         """Takes `action` in. Raises Violation when the scheduler could not place it, or it may not be done now."""
@@ -82,13 +83,30 @@ class World:
             self._leave(copy)
             self.copies[action.subject].remove(copy)
 
-    def off_the_air(self) -> list[str]:
-        """Returns the models whose route leads to a version that cannot answer and that were not to go."""
+    def off_the_air(self, names: Iterable[str] | None = None) -> list[str]:
+        """Returns which of `names` (None: of all models) were to stay, but have a route that cannot answer."""
         return [
             name
-            for name, copy in self.route.items()
-            if name not in self.may_go and (not copy.loaded or copy not in self.copies[name])
+            for name in (self.route if names is None else names)
+            if name in self.route and name not in self.may_go and not self._answers(name)
         ]
+
+    def overfull(self) -> str:
+        """Returns which server replica holds more than its limit, and more than it did at first; empty if none does."""
+        for slot in self.touched:
+            free = self.free.get(slot, 0)
+            if free < 0 and free < self.overdrawn.get(slot, 0):
+                return f"{slot[0]}/{slot[1]} is over its limit by {-free} bytes"
+        self.touched.clear()
+        return ""
+
+    def _answers(self, name: str) -> bool:
+        copy = self.route[name]
+        return copy.loaded and copy in self.copies.get(name, ())
+
+    def _take(self, slot: Slot, amount: int) -> None:
+        self.free[slot] -= amount
+        self.touched.add(slot)
 
     def _view(self, slot: Slot) -> int:
         """Room as the scheduler sees it: loads in flight count once more than they really take."""
@@ -110,7 +128,7 @@ class World:
             raise Violation(f"{action.id} could find no place")
         copy = Copy(action.digest, None, next(iter(slots))[0] if slots else "", slots, memory or 0, loaded=False)
         for slot in slots:
-            self.free[slot] -= copy.amount
+            self._take(slot, copy.amount)
         self.copies.setdefault(action.subject, []).append(copy)
         self.flying[action.id] = copy
 
@@ -124,7 +142,7 @@ class World:
                 raise Violation(f"{action.id} could find no place for {more} more replicas")
             for slot in fitting[:more]:
                 copy.slots.add(slot)
-                self.free[slot] -= copy.amount
+                self._take(slot, copy.amount)
         for slot in sorted(copy.slots, key=self._order)[wanted:]:
             copy.slots.discard(slot)
             if slot in self.free:
@@ -219,8 +237,9 @@ class World:
                     fitting = [s for s in left if s not in copy.slots and self.free[s] >= copy.amount]
                     if not fitting:
                         raise Violation(f"{action.id} strands {name}")
-                    copy.slots.add(min(fitting, key=self._order))
-                    self.free[min(fitting, key=self._order)] -= copy.amount
+                    target = min(fitting, key=self._order)
+                    copy.slots.add(target)
+                    self._take(target, copy.amount)
                 copy.slots -= gone
         for slot in gone:
             del self.free[slot], self.limits[slot]
