@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reconciler.errors import ManifestsInvalid, ReconcilerError, ReportError
+from reconciler.errors import ReconcilerError, ReportError
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
-from reconciler.reports.report import Context, Report, Verdict, closed, invalid, planned, running, with_outcome
+from reconciler.reports.report import Context, Report, Verdict, closed, planned, running, with_outcome
 from reconciler.reports.sinks import BranchSink, FileSink
 
 REFRESH = 1.0
@@ -92,13 +92,6 @@ class Journal:
             report = replace(report, exit_code=ReportError.exit_code)
         self._view.end(report)
         return report
-
-    async def invalid(self, error: ManifestsInvalid) -> None:
-        """Reports a commit whose manifests are not valid; nothing was planned."""
-        report = invalid(error.problems, await asyncio.to_thread(self._look), self._clock())
-        await asyncio.to_thread(self._keep, self._close_interrupted, report)
-        await self._write(report)
-        self._view.end(report)
 
     @property
     def _known(self) -> Report:

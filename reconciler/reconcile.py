@@ -29,22 +29,21 @@ class Terms:
     approve: Callable[[Plan], None] = lambda plan: None
 
 
-async def preview(source: Source, cluster: Cluster, guards: Guards) -> Plan:
-    """Returns what a pass would do now, proven safe by the replay checker; changes nothing and takes no lock."""
-    desired = await source()
-    return planner.plan(desired, await cluster.observe(), guards)
-
-
 async def reconcile(
     source: Source, cluster: Cluster, guards: Guards, journal: Journal, terms: Terms, stop: asyncio.Event
 ) -> Report:
-    """Does one pass and returns its report; `stop` ends it soon. Raises what stopped it, reported where it matters."""
+    """Does one pass and returns its report; `stop` ends it soon. Raises what stopped it, reported where it matters.
+
+    An invalid commit changes nothing, but what was under way from the last valid one is finished.
+    """
     async with cluster.lock(terms.holder, terms.lock_timeout):
+        invalid, desired = None, None
         try:
-            plan = await preview(source, cluster, guards)
+            desired = await source()
         except ManifestsInvalid as error:
-            await journal.invalid(error)
-            raise
+            invalid = error
+        live = await cluster.observe()
+        plan = planner.plan(desired, live, guards) if desired else planner.plan_unfinished(live, guards)
         terms.approve(plan)
         await journal.opened(plan)
         try:
@@ -52,4 +51,7 @@ async def reconcile(
         except ReconcilerError as error:
             await journal.closed(error)
             raise
-        return await journal.closed()
+        report = await journal.closed(invalid)
+        if invalid is not None:
+            raise invalid
+        return report

@@ -35,21 +35,22 @@ def plan(
 
 
 async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool) -> int:
+    from reconciler import planner  # noqa: PLC0415 - see above
     from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
-    from reconciler.reconcile import preview  # noqa: PLC0415 - see above
     from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
     from reconciler.reports.report import exit_code, invalid, planned  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     async with build.cluster(settings) as cluster:
         try:
-            found = await preview(build.source(repository), cluster, build.guards(settings))
+            desired = await build.source(repository)()
         except ManifestsInvalid as error:
             if settings.output == "markdown":  # for a merge request, whose readers do not see the error stream
                 print_report(
                     invalid(error.problems, build.look(settings, repository)()), "markdown", build.console(settings)
                 )
             raise
+        found = planner.plan(desired, await cluster.observe(), build.guards(settings))
     if out is not None:
         _save(plan_json(found), out)
     if settings.output == "json":

@@ -15,6 +15,12 @@ from typing import Any
 PREFIX = "model-reconciler.io/"
 """Prefix of all our labels and annotations."""
 
+INSTANCE_LABEL = PREFIX + "instance"
+"""Label that says which instance owns an object."""
+
+COMMIT_ANNOTATION = PREFIX + "commit"
+"""Annotation that says which commit last changed an object; never a difference by itself."""
+
 DEFAULT_SERVER_MEMORY = 1_000_000_000
 """Bytes of a server replica whose podSpec requests none: Seldon's default install has 1 GB (SELDON.md, "Capacity")."""
 

@@ -8,6 +8,6 @@
 The same input in any order gives the same plan, and a plan that the replay refuses never leaves this package.
 """
 
-from reconciler.planner.planning import plan
+from reconciler.planner.planning import plan, plan_unfinished
 
-__all__ = ["plan"]
+__all__ = ["plan", "plan_unfinished"]

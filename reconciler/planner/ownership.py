@@ -6,13 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from reconciler.model.manifests import PREFIX, ModelManifest, ServerManifest
-
-INSTANCE_LABEL = PREFIX + "instance"
-"""Label that says which instance owns an object."""
-
-COMMIT_ANNOTATION = PREFIX + "commit"
-"""Annotation that says which commit last changed an object; never a difference by itself."""
+from reconciler.model.manifests import COMMIT_ANNOTATION, INSTANCE_LABEL, PREFIX, ModelManifest, ServerManifest
 
 Pairs = tuple[tuple[str, str], ...]
 ManifestT = TypeVar("ManifestT", ModelManifest, ServerManifest)

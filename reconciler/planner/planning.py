@@ -17,7 +17,7 @@ from reconciler.planner.retirement import retire
 from reconciler.planner.servers import ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import blocked
 from reconciler.planner.situation import Situation
-from reconciler.planner.table import Verdict, decide
+from reconciler.planner.table import Verdict, decide, unfinished
 from reconciler.planner.unit import Unit
 
 _ORDER = {kind: number for number, kind in enumerate(ActionKind)}
@@ -41,7 +41,7 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
     arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom, live.models)
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
     decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
-    due = [v.held_until for v in models if v.held_until is not None]
+    due = [verdict.due for verdict in models if verdict.due is not None]
     actions = [action for unit in arrangement.placed for action in unit.actions]
     for verdict in servers:
         decision, action = verdict.decision, verdict.early
@@ -60,6 +60,34 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         capacity=capacity(arrangement),
         next_step_at=min(due, default=None),
     )
+    return _replayed(result, live, guards)
+
+
+def plan_unfinished(live: LiveState, guards: Guards) -> Plan:
+    """Returns the plan for a commit that is not valid: it changes nothing, but what was under way is finished.
+
+    Raises:
+        PlanUnsafe: the replay checker refused the result.
+    """
+    found = (
+        unfinished(Situation(model.name, None, model, guards, live.traits, "", live.observed_at))
+        for model in live.models
+    )
+    verdicts = [verdict for verdict in found if verdict is not None]
+    arrangement = arrange([v.unit for v in verdicts if v.unit], outlook(live, ()), guards.headroom, live.models)
+    result = Plan(
+        instance=guards.instance,
+        commit="",
+        desired="",
+        live=fingerprint(live),
+        decisions=tuple(verdict.decision for verdict in verdicts),
+        actions=in_order([action for unit in arrangement.placed for action in unit.actions]),
+        capacity=capacity(arrangement),
+    )
+    return _replayed(result, live, guards)
+
+
+def _replayed(result: Plan, live: LiveState, guards: Guards) -> Plan:
     found = violations(result, live, guards)
     if found:
         raise PlanUnsafe(

@@ -77,9 +77,9 @@ class World:
             step(action)
 
     def fail(self, action: Action) -> None:
-        """Ends a load that failed: it takes no memory any more."""
+        """Ends a load that failed: it takes no memory any more. A version that answers keeps what it has."""
         copy = self.flying.pop(action.id, None)
-        if copy is not None and copy in self.copies.get(action.subject, []):
+        if copy is not None and not copy.loaded and copy in self.copies.get(action.subject, []):
             self._leave(copy)
             self.copies[action.subject].remove(copy)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import LiveVersion, VersionState
+from reconciler.model.live import LiveVersion, ReplicaState, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.model.quantity import format_bytes
@@ -22,11 +22,11 @@ from reconciler.planner.unit import Unit
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, and the unit that carries it out (None: nothing to do). `held_until` is a Unix time, if it ends."""
+    """A decision, and the unit that carries it out (None: nothing to do). `due`: Unix time to look again, if any."""
 
     decision: Decision
     unit: Unit | None = None
-    held_until: float | None = None
+    due: float | None = None
 
 
 Row = Callable[[Situation], Verdict | None]
@@ -99,7 +99,8 @@ def off_the_air(situation: Situation) -> Verdict | None:
     if version is not None:
         failed = load_failed(version) or (live.failure is not None and version.state is VersionState.FAILED)
         only_to_shift = situation.traits.commands_traffic and is_whole(version)
-        if version.loading or only_to_shift or failed:
+        coming_back = any(state is ReplicaState.LOADED_UNAVAILABLE for _, state in version.replicas)
+        if version.loading or coming_back or only_to_shift or failed:
             return None
     return _not_settled(situation, 5, Reason.OFF_THE_AIR, "a rescue is needed")
 
@@ -131,12 +132,12 @@ def other_rollout(situation: Situation) -> Verdict | None:
 
 
 def progressing(situation: Situation) -> Verdict | None:
-    """Row 8: a version still growing, shrinking or moving → wait; what waits is looked at again by the next pass."""
+    """Row 8: a version still growing, shrinking or moving → wait, within a time limit; the next pass decides again."""
     version = situation.live_version
     if situation.desired is None or version is None or version.state is not VersionState.PROGRESSING:
         return None
-    detail = _available(version)
-    return _not_settled(situation, 8, Reason.PROGRESSING, detail)
+    decision = _decision(situation, 8, Verb.WAIT, Reason.PROGRESSING, _available(version))
+    return Verdict(decision, forms.finish(situation, decision), due=situation.now)
 
 
 def failed_before(situation: Situation) -> Verdict | None:
@@ -155,7 +156,7 @@ def failed_before(situation: Situation) -> Verdict | None:
         decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
         fixes = ("mend the artifact; a new value of the annotation model-reconciler.io/retry tries at once",)
         decision = dataclasses.replace(decision, failure=cause, fixes=fixes)
-        return Verdict(decision, held_until=situation.held_until)
+        return Verdict(decision, due=situation.held_until)
     if situation.memory is None:
         return _unknown_memory(situation, 9)
     decision = _decision(situation, 9, Verb.ROLL_OUT, Reason.RETRY, _version_detail(situation))
@@ -255,6 +256,15 @@ def unmanaged(situation: Situation) -> Verdict | None:
     return _say(situation, 17, Verb.UNMANAGED, Reason.NOT_IN_GIT, detail)
 
 
+def unfinished(situation: Situation) -> Verdict | None:
+    """Without a valid commit: a rollout of ours that is under way is finished; everything else is left as it is."""
+    live = situation.live
+    if live is None or not situation.ours or live.deleting or not rollout_under_way(live):
+        return None
+    decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, "begun by the last valid commit")
+    return Verdict(decision, forms.finish(situation, decision))
+
+
 ROWS: tuple[Row, ...] = (
     other_instance,
     suspended,
@@ -277,7 +287,6 @@ ROWS: tuple[Row, ...] = (
 
 _WAY_OUT = {
     5: "remove the model from Git until it is decommissioned, then add it again",
-    8: "wait until it is over; the next pass decides again",
     10: "set spec.replicas to what is available and keep the version; roll out after that",
     13: "set spec.replicas to what is available, or remove the model from Git and add it again",
 }

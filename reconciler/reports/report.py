@@ -154,17 +154,27 @@ def closed(
     statuses = {action.outcome.status for action in report.actions}
     codes = {report.exit_code} | ({5} if statuses - {Status.DONE} else set()) | ({error.exit_code} if error else set())
     code = exit_code(*codes)
+    problems = error.problems if isinstance(error, ManifestsInvalid) else ()
     if error is not None:
-        verdict = Verdict.FAILED
+        verdict = Verdict.INVALID if problems else Verdict.FAILED
     elif statuses & {Status.INTERRUPTED, Status.RUNNING}:
         verdict = Verdict.INTERRUPTED
     else:
         verdict = _RESULTS.get(code, Verdict.DONE if report.actions else Verdict.NOTHING_TO_DO)
-    trouble = None if error is None else _trouble(error, report.secrets)
+    trouble = None if error is None or problems else _trouble(error, report.secrets)
     told = (*report.warnings, *(clean(warning, report.secrets) for warning in warnings))
     summary = trouble.what if trouble is not None and not report.actions else _progress(report)
+    if error is not None and problems:
+        summary = f"{error.what}, nothing of it was applied" + (f"; under way: {summary}" if report.actions else "")
     return replace(
-        report, verdict=verdict, exit_code=code, summary=summary, warnings=told, error=trouble, ended_at=ended_at
+        report,
+        verdict=verdict,
+        exit_code=code,
+        summary=summary,
+        warnings=told,
+        error=trouble,
+        problems=tuple(_clean_problem(problem) for problem in problems),
+        ended_at=ended_at,
     )
 
 

@@ -162,6 +162,9 @@ async def test_an_invalid_commit_is_reported_once() -> None:
     branch = Branch()
     error = ManifestsInvalid((Problem("a.yaml", 1, "spec", "bad", "rule", "fix"),))
     for _ in range(2):
-        await journal(branch, Listener()).invalid(error)
+        pages = journal(branch, Listener())
+        await pages.opened(Plan("default", "", "", ""))
+        report = await pages.closed(error)
+        assert report.exit_code == 3
     assert len(branch.messages) == 1
     assert b"a.yaml" in branch.files["default/latest.md"]

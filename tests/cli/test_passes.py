@@ -165,6 +165,20 @@ def test_a_sync_killed_in_the_middle_is_continued_by_the_next_without_a_failed_r
     assert any("interrupted" in subject for subject in play.reports())
 
 
+def test_an_invalid_commit_changes_nothing_but_what_was_under_way_is_finished(play: Play) -> None:
+    play.write("churn", "churn/slow")
+    play.push()
+    process = play.start("sync")
+    asyncio.run(loading(play))
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    (play.workspace.work / "churn.yaml").write_text("kind: Model\n")
+    play.push()
+    assert execute(["sync"]) == 3
+    assert serving(play) == "churn/slow"
+    assert "churn.yaml:1" in play.report()
+
+
 async def loading(play: Play) -> None:
     """Waits until the second version of `churn` loads."""
     cluster = LocalCluster(play.workspace.state)

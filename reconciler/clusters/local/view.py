@@ -23,10 +23,7 @@ from reconciler.model.live import (
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import PREFIX, canonical_json
-
-INSTANCE_LABEL = PREFIX + "instance"
-"""Says who owns an object."""
+from reconciler.model.manifests import INSTANCE_LABEL, canonical_json
 
 TRAITS = Traits(commands_traffic=True, reuses_versions=True)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from reconciler.model.live import LiveModel, LiveServer
-from reconciler.model.manifests import PREFIX
+from reconciler.model.manifests import COMMIT_ANNOTATION, INSTANCE_LABEL, PREFIX
 from reconciler.model.plan import Action
 from reconciler.planner.conditions.answers import Obstacle
-from reconciler.planner.ownership import COMMIT_ANNOTATION, INSTANCE_LABEL
 
 _NOT_COMPARED = frozenset({COMMIT_ANNOTATION, PREFIX + "failed", PREFIX + "rollout"})
 
