@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import execute
+from reconciler.clusters.local import lifecycle
 from reconciler.clusters.local.client import LocalCluster
 from reconciler.demo.measure import Expected, Window, failures
 from reconciler.demo.traffic import flowing
+from reconciler.health import serving_version
 from tests.cli.conftest import Play
 
 pytestmark = [pytest.mark.mlserver, pytest.mark.xdist_group("cli")]
@@ -24,7 +27,9 @@ def serving(play: Play) -> str:
     live = asyncio.run(LocalCluster(play.workspace.state).observe())
     model = live.model("churn")
     assert model is not None
-    return model.spec.storage_uri
+    version = serving_version(model)
+    assert version is not None
+    return model.spec.storage_uri if version.digest == model.spec.digest else f"not {model.spec.storage_uri}"
 
 
 def test_nothing_to_do_is_said_and_leaves_no_report(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,14 +147,17 @@ def test_reports_that_cannot_be_pushed_are_a_warning_and_exit_code_1(
     assert serving(play) == "churn/v2"
 
 
-def test_a_sync_killed_in_the_middle_is_continued_by_the_next_without_a_failed_request(play: Play) -> None:
+@pytest.mark.parametrize("command", ["apply", "sync"])
+def test_a_pass_killed_in_the_middle_is_continued_by_the_next_without_a_failed_request(
+    play: Play, command: str
+) -> None:
     play.write("churn", "churn/slow")
     play.push()
 
     async def scenario() -> None:
         async with flowing(play.data_plane(), "churn", 4) as traffic:
             start = time.monotonic()
-            process = play.start("sync")
+            process = play.start(command)
             await loading(play)
             process.send_signal(signal.SIGKILL)
             await asyncio.to_thread(process.communicate, timeout=60)
@@ -162,7 +170,38 @@ def test_a_sync_killed_in_the_middle_is_continued_by_the_next_without_a_failed_r
 
     asyncio.run(scenario())
     assert serving(play) == "churn/slow"
-    assert any("interrupted" in subject for subject in play.reports())
+    # An apply reports to no branch.
+    assert any("interrupted" in subject for subject in play.reports()) == (command == "sync")
+
+
+def test_a_gateway_killed_in_the_middle_fails_requests_only_until_it_is_up_again(play: Play) -> None:
+    play.write("churn", "churn/slow")
+    play.push()
+    state, artifacts = play.workspace.state, play.workspace.artifacts
+
+    async def scenario() -> None:
+        async with flowing(play.data_plane(), "churn", 4) as traffic:
+            process = play.start("sync")
+            await loading(play)
+            address = lifecycle.status(state).address
+            assert address is not None
+            killed = time.monotonic()
+            os.kill(address.pid, signal.SIGKILL)
+            await asyncio.to_thread(lifecycle.up, state, artifacts=artifacts)
+            back = time.monotonic()
+            await asyncio.to_thread(process.communicate, timeout=90)
+            after = play.start("sync")
+            await asyncio.to_thread(after.communicate, timeout=60)
+            assert after.returncode == 0
+            await traffic.until(len(traffic.requests) + 50)
+        change = Window(traffic.requests[0].start, time.monotonic())
+        outside = [request for request in traffic.requests if request.end < killed or request.start > back]
+        assert failures(outside, change, Expected("v1", "slow")) == {}
+        lost = sum(failures(traffic.requests, change, Expected("v1", "slow")).values())
+        print(f"gateway away for {back - killed:.2f} s: {lost} of {len(traffic.requests)} requests failed")
+
+    asyncio.run(scenario())
+    assert serving(play) == "churn/slow"
 
 
 def test_an_invalid_commit_changes_nothing_but_what_was_under_way_is_finished(play: Play) -> None:
