@@ -258,7 +258,9 @@ def _parsed(setting: Setting, given: _Given) -> Any:
     except ValueError as error:
         # The error of a parser is a phrase about the value; a repository's URL has none, so no secret can be in it.
         raise UsageError(
-            f"{given.place}: {error}", why=f"it sets the {setting.help}", fix="Correct it there, or leave it out."
+            f"{given.place}: {error}",
+            why=f"the setting is for: {setting.help}",
+            fix="Correct it there, or leave it out.",
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +98,7 @@ async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) 
     from reconciler.cli.views import PassView  # noqa: PLC0415 - see above
     from reconciler.daemon import stopped_by_signals  # noqa: PLC0415 - see above
 
-    approve = _approval(saved)
+    settings, approve = (settings, _anything) if saved is None else _exactly(saved, settings)
     repository = build.repository(settings)
     stop = asyncio.Event()
     async with build.cluster(settings) as cluster:
@@ -106,18 +107,29 @@ async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) 
             return (await one_pass(stop)).exit_code
 
 
-def _approval(saved: Path | None) -> Callable[[Plan], None]:
-    from reconciler.reports.plan_json import saved_plan_matches  # noqa: PLC0415 - see above
+def _anything(_: Plan) -> None:
+    """Approves of every plan."""
 
-    if saved is None:
-        return lambda plan: None
+
+def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan], None]]:
+    """Returns the settings that the saved plan was made under, and what refuses any other plan."""
+    from reconciler.reports.plan_json import saved_guards, saved_plan_matches  # noqa: PLC0415 - see above
+
     try:
         text = saved.read_bytes()
     except OSError as error:
         raise UsageError(
             f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="Make one with `plan --out FILE`."
         ) from error
-    return lambda plan: saved_plan_matches(text, plan)
+    guards = saved_guards(text)
+    settings = dataclasses.replace(
+        settings,
+        max_deletions=guards.max_deletions,
+        headroom=guards.headroom,
+        default_model_memory=guards.default_model_memory,
+        only=tuple(sorted(guards.only)),
+    )
+    return settings, lambda plan: saved_plan_matches(text, plan)
 
 
 async def _repeated(settings: Settings) -> None:

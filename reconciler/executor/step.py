@@ -11,6 +11,7 @@ from reconciler.executor.ledger import Ledger
 from reconciler.executor.view import View, back_off
 from reconciler.model.codec import format_duration
 from reconciler.model.live import Failure, LiveState, LiveVersion
+from reconciler.model.manifests import ModelPolicy
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action, ActionKind
 from reconciler.planner.conditions import Patience, Progress, Stage, obstacle, progress, version_of
@@ -158,8 +159,9 @@ class Step:
     def _failure(self, end: _End, known: Failure | None) -> Failure:
         again = known is not None and known.digest == self._action.digest
         count = known.count + 1 if known is not None and again else 1
-        retry = None if self._action.model is None else self._action.model.policy.retry
-        return Failure(self._action.digest, count, self._ledger.now(), end.detail, retry)
+        policy = ModelPolicy() if self._action.model is None else self._action.model.policy
+        now = self._ledger.now()
+        return Failure(self._action.digest, count, now, end.detail, policy.retry, policy.load_terms)
 
     async def _record(self, failure: Failure | None) -> None:
         for pause in back_off():

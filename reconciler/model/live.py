@@ -65,6 +65,7 @@ class Failure:
     Attributes:
         digest: the version. count: failures in a row. when: Unix time of the last, in seconds. why: its cause.
         retry: the value that the annotation `retry` had then; another value in the manifest ends the hold.
+        terms: `ModelPolicy.load_terms` then; others end the hold as well.
     """
 
     digest: str
@@ -72,6 +73,7 @@ class Failure:
     when: float
     why: str
     retry: str | None = None
+    terms: str = ""
 
     @property
     def held_until(self) -> float:

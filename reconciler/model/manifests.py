@@ -147,6 +147,11 @@ class ModelPolicy:
     smoke_request: str | None = None
     retry: str | None = None
 
+    @property
+    def load_terms(self) -> str:
+        """Identifies on which terms a load counts as good: 12 hex digits over smoke request and time limit."""
+        return hashlib.sha256(f"{self.load_timeout:g} {self.smoke_request}".encode()).hexdigest()[:12]
+
 
 @dataclass(frozen=True, slots=True)
 class ServerPolicy:

@@ -80,6 +80,7 @@ class Reason(enum.StrEnum):
     NOT_SELECTED = "left out by --only"
     NO_ROOM = "not enough room"
     NO_SERVER = "no server can take it"
+    NO_SERVER_CONFIG = "no such serverConfig"
     UNKNOWN_MEMORY = "spec.memory is not set"
     MAX_DELETIONS = "more deletions than --max-deletions allows"
     EMPTY_SOURCE = "the repository has no manifests"
@@ -177,42 +178,6 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Decisions and actions for one desired and one live state.
-
-    Attributes:
-        instance: who plans. commit: of the desired state, empty when uncommitted.
-        desired: `DesiredState.digest`. live: fingerprint of the versions, placements, routes and limits planned from.
-        decisions: servers first, then models, each by name. actions: in an order that respects all edges.
-        next_step_at: Unix time at which something held becomes due, None when nothing does.
-    """
-
-    instance: str
-    commit: str
-    desired: str
-    live: str
-    decisions: tuple[Decision, ...] = ()
-    actions: tuple[Action, ...] = ()
-    capacity: tuple[Capacity, ...] = ()
-    next_step_at: float | None = None
-
-    def action(self, action_id: str) -> Action:
-        """Returns the action of that id. Raises KeyError when there is none."""
-        for action in self.actions:
-            if action.id == action_id:
-                return action
-        raise KeyError(action_id)
-
-    @property
-    def exit_code(self) -> int:
-        """What a pass with this plan is worth if every action ends well (DESIGN.md, "Conventions"): 0, 4 or 5."""
-        verbs = {(d.verb, d.reason) for d in self.decisions}
-        if any(reason is Reason.FAILED_BEFORE and verb is Verb.HOLD for verb, reason in verbs):
-            return 5
-        return 4 if any(verb in (Verb.BLOCKED, Verb.REFUSED) for verb, _ in verbs) else 0
-
-
-@dataclass(frozen=True, slots=True)
 class Guards:
     """What the planner may do, beyond what Git says.
 
@@ -229,3 +194,41 @@ class Guards:
     headroom: int = 0
     default_model_memory: int | None = None
     only: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Decisions and actions for one desired and one live state.
+
+    Attributes:
+        instance: who plans. commit: of the desired state, empty when uncommitted.
+        desired: `DesiredState.digest`. live: fingerprint of the versions, placements, routes and limits planned from.
+        decisions: servers first, then models, each by name. actions: in an order that respects all edges.
+        next_step_at: Unix time at which something held becomes due, None when nothing does.
+        guards: what it was planned under.
+    """
+
+    instance: str
+    commit: str
+    desired: str
+    live: str
+    decisions: tuple[Decision, ...] = ()
+    actions: tuple[Action, ...] = ()
+    capacity: tuple[Capacity, ...] = ()
+    next_step_at: float | None = None
+    guards: Guards = Guards()
+
+    def action(self, action_id: str) -> Action:
+        """Returns the action of that id. Raises KeyError when there is none."""
+        for action in self.actions:
+            if action.id == action_id:
+                return action
+        raise KeyError(action_id)
+
+    @property
+    def exit_code(self) -> int:
+        """What a pass with this plan is worth if every action ends well (DESIGN.md, "Conventions"): 0, 4 or 5."""
+        verbs = {(d.verb, d.reason) for d in self.decisions}
+        if any(reason is Reason.FAILED_BEFORE and verb is Verb.HOLD for verb, reason in verbs):
+            return 5
+        return 4 if any(verb in (Verb.BLOCKED, Verb.REFUSED) for verb, _ in verbs) else 0

@@ -11,7 +11,7 @@ from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, Re
 from reconciler.planner.capacity import capacity
 from reconciler.planner.fingerprint import fingerprint
 from reconciler.planner.guards import guard_deletions
-from reconciler.planner.ordering import arrange
+from reconciler.planner.ordering import Arrangement, arrange
 from reconciler.planner.replay import violations
 from reconciler.planner.retirement import retire
 from reconciler.planner.servers import ServerVerdict, decide_server, outlook
@@ -42,14 +42,13 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
     decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
     due = [verdict.due for verdict in models if verdict.due is not None]
-    actions = [action for unit in arrangement.placed for action in unit.actions]
-    for verdict in servers:
-        decision, action = verdict.decision, verdict.early
-        if verdict.late is not None:
-            decision, action = retire(verdict, live, arrangement)
-            due += [live.observed_at] if decision.verb is Verb.WAIT else []
-        decisions.append(decision)
-        actions += [action] if action else []
+    retired = [_with_retirement(verdict, live, arrangement) for verdict in servers]
+    early = [verdict.early for verdict in retired if verdict.early]
+    late = [verdict.late for verdict in retired if verdict.late]
+    for verdict, before in zip(retired, servers, strict=True):
+        decisions.append(verdict.decision)
+        due += [live.observed_at] if before.late and verdict.decision.verb is Verb.WAIT else []
+    actions = [*early, *late, *(action for unit in arrangement.placed for action in unit.actions)]
     result = Plan(
         instance=guards.instance,
         commit=desired.commit,
@@ -57,10 +56,18 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         live=fingerprint(live),
         decisions=tuple(sorted(decisions, key=lambda d: (d.kind != "Server", d.name))),
         actions=in_order(actions),
-        capacity=capacity(arrangement),
+        capacity=capacity(arrangement, live, late),
         next_step_at=min(due, default=None),
+        guards=guards,
     )
     return _replayed(result, live, guards)
+
+
+def _with_retirement(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) -> ServerVerdict:
+    if verdict.late is None:
+        return verdict
+    decision, action = retire(verdict, live, arrangement)
+    return ServerVerdict(decision, late=action)
 
 
 def plan_unfinished(live: LiveState, guards: Guards) -> Plan:
@@ -82,7 +89,8 @@ def plan_unfinished(live: LiveState, guards: Guards) -> Plan:
         live=fingerprint(live),
         decisions=tuple(verdict.decision for verdict in verdicts),
         actions=in_order([action for unit in arrangement.placed for action in unit.actions]),
-        capacity=capacity(arrangement),
+        capacity=capacity(arrangement, live, []),
+        guards=guards,
     )
     return _replayed(result, live, guards)
 
@@ -139,7 +147,7 @@ def _decide_servers(desired: DesiredState, live: LiveState, guards: Guards) -> l
     manifests = {manifest.name: manifest for manifest in desired.servers}
     servers = {server.name: server for server in live.servers}
     return [
-        decide_server(name, manifests.get(name), servers.get(name), guards, desired.commit)
+        decide_server(name, manifests.get(name), servers.get(name), guards, desired.commit, live.server_configs)
         for name in sorted(manifests.keys() | servers.keys())
     ]
 

@@ -26,11 +26,10 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     assert action is not None
     assert action.server is not None
     assert server is not None
-    if any(replica[0] == server.name for reach in arrangement.reach.values() for replica in reach):
-        detail = "models of this plan may be placed on it first; the next pass decides"
+    if _changes_first(server.name, arrangement):
+        detail = "models of this plan change on it first; the next pass decides"
         return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.IN_USE, detail=detail), None
-    released = {(r.action, r.server) for unit in arrangement.placed for r in unit.releases}
-    stays, edges = _stays(server, live, arrangement, released)
+    stays, edges = _stays(server, live, arrangement, _released(arrangement))
     if action.kind is ActionKind.DELETE_SERVER:
         problem = _in_use(stays)
     else:
@@ -41,6 +40,14 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
         verb = Verb.REFUSED if action.kind is ActionKind.DELETE_SERVER else Verb.BLOCKED
         return dataclasses.replace(blocked, verb=verb), None
     return verdict.decision, dataclasses.replace(action, after=tuple(sorted(edges)))
+
+
+def _changes_first(server: str, arrangement: Arrangement) -> bool:
+    """Whether this plan may place something on `server`, or takes replicas of a model off it that it cannot name."""
+    if any(replica[0] == server for reach in arrangement.reach.values() for replica in reach):
+        return True
+    actions = [action for unit in arrangement.placed for action in unit.actions if action.kind is ActionKind.CHANGE]
+    return any(use.server == server for action in actions for use in action.frees)
 
 
 def _stays(
@@ -64,6 +71,20 @@ def _stays(
                 stays.append((model.name, version))
     edges = {Edge(action, EdgeKind.SERVER) for (_, _), action in leaving.items()}
     return stays, edges
+
+
+def moved(action: Action, live: LiveState, arrangement: Arrangement) -> dict[int, int]:
+    """Returns, for each replica that stays when `action` shrinks its server, the bytes that may come to it at most."""
+    server = live.server(action.subject)
+    if server is None or action.server is None or action.kind is not ActionKind.SHRINK_SERVER:
+        return {}
+    wanted = action.server.spec.wanted_replicas
+    stays, _ = _stays(server, live, arrangement, _released(arrangement))
+    return _demand(wanted, stays, {r.index for r in server.replicas if r.index < wanted})
+
+
+def _released(arrangement: Arrangement) -> set[tuple[str, str]]:
+    return {(release.action, release.server) for unit in arrangement.placed for release in unit.releases}
 
 
 def _in_use(stays: Iterable[Stay]) -> str:
@@ -113,11 +134,7 @@ def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
 def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int]) -> str:
     """Which models on the replicas that go would not fit on those that stay, whatever the order they are moved in."""
     moving = [(n, v, sum(i >= spec.wanted_replicas for i in v.occupied)) for n, v in stays]
-    demand = dict.fromkeys(room, 0)
-    for _, version, count in moving:
-        if count:
-            for index in set(room) - set(version.occupied):
-                demand[index] += version.memory
+    demand = _demand(spec.wanted_replicas, stays, set(room))
     stranded = []
     for name, version, count in moving:
         free = [i for i in set(room) - set(version.occupied) if demand[i] <= room[i]]
@@ -128,6 +145,16 @@ def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int]) -> str
         if stranded
         else ""
     )
+
+
+def _demand(wanted: int, stays: list[Stay], left: set[int]) -> dict[int, int]:
+    """Bytes that may come to each replica of `left` if those from `wanted` on go, wherever each version is moved."""
+    demand = dict.fromkeys(sorted(left), 0)
+    for _, version in stays:
+        if any(index >= wanted for index in version.occupied):
+            for index in left - set(version.occupied):
+                demand[index] += version.memory
+    return demand
 
 
 def _some(names: list[str]) -> str:

@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass, field
 
 from reconciler.model.codec import SERVER_ANNOTATIONS, server_policy_annotations
-from reconciler.model.live import LiveServer, LiveState
+from reconciler.model.live import LiveServer, LiveState, ServerConfig
 from reconciler.model.manifests import ServerManifest, ServerSpec, Source
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Reason, Verb
 from reconciler.model.quantity import format_bytes
@@ -59,15 +59,24 @@ class ServerVerdict:
 
 
 def decide_server(
-    name: str, desired: ServerManifest | None, live: LiveServer | None, guards: Guards, commit: str
+    name: str,
+    desired: ServerManifest | None,
+    live: LiveServer | None,
+    guards: Guards,
+    commit: str,
+    configs: tuple[ServerConfig, ...] = (),
 ) -> ServerVerdict:
-    """Returns what becomes of the server `name`; prune guards that count are in `guards`, not here."""
+    """Returns what becomes of the server `name`; prune guards that count are in `guards`, not here.
+
+    Args:
+        configs: what the cluster can run; empty when it does not say.
+    """
     if desired is None:
         return _not_in_git(name, live, guards)
     spec = effective_spec(desired.spec, live)
     written = marked(dataclasses.replace(desired, spec=spec), guards.instance, commit)
     say = functools.partial(Decision, "Server", name, source=desired.source)
-    obstacle = _obstacle(desired, written, live, guards)
+    obstacle = _obstacle(desired, written, live, guards) or _unknown_config(spec, configs)
     if obstacle is not None:
         verb, reason, detail, fixes = obstacle
         return ServerVerdict(say(verb, reason, detail=detail, fixes=fixes))
@@ -75,7 +84,8 @@ def decide_server(
         return _early(
             ServerVerdict(say(Verb.CREATE, Reason.NEW, detail=_size(spec))), ActionKind.CREATE_SERVER, written
         )
-    change = say(Verb.CHANGE, Reason.SERVER_SPEC, detail=_difference(live.spec, spec))
+    adopted = "; adopted, nobody owned it" if live.instance is None else ""
+    change = say(Verb.CHANGE, Reason.SERVER_SPEC, detail=_difference(live.spec, spec) + adopted)
     return _existing(written, desired, live, ServerVerdict(change))
 
 
@@ -94,6 +104,16 @@ def _obstacle(
         fix = f"delete Server {live.name} first, or give the new one another name"
         return Verb.BLOCKED, Reason.SERVER_SPEC, "serverConfig cannot be changed on a live server", (fix,)
     return None
+
+
+def _unknown_config(
+    spec: ServerSpec, configs: tuple[ServerConfig, ...]
+) -> tuple[Verb, Reason, str, tuple[str, ...]] | None:
+    names = [config.name for config in configs]
+    if not names or spec.server_config in names:
+        return None
+    fix = f"write one that it has: {', '.join(names)}"
+    return Verb.BLOCKED, Reason.NO_SERVER_CONFIG, f"the cluster has no serverConfig {spec.server_config}", (fix,)
 
 
 def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:

@@ -66,7 +66,9 @@ class Situation:
         failure = None if self.live is None else self.live.failure
         if failure is None or self.desired is None or failure.digest != self.desired.spec.digest:
             return None
-        if self.desired.policy.retry != failure.retry or failure.held_until <= self.now:
+        policy = self.desired.policy
+        asked_again = policy.retry is not None and policy.retry != failure.retry
+        if asked_again or policy.load_terms != (failure.terms or policy.load_terms) or failure.held_until <= self.now:
             return None
         return failure.held_until
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import LiveVersion, ReplicaState, VersionState
+from reconciler.model.live import LiveVersion, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.model.quantity import format_bytes
@@ -91,17 +91,25 @@ def absent_on_cluster(situation: Situation) -> Verdict | None:
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
-    """Row 5: off the air, no load in flight, and not merely because this version failed → not settled yet."""
+    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue.
+
+    Built is the rescue of a model of which nothing is loaded any more, on a cluster where we shift: what a `recreate`
+    leaves that was ended between unload and load. It is loaded anew. Other states are not settled yet.
+    """
     live = situation.live
     if situation.desired is None or live is None or on_the_air(live):
         return None
     version = live.live_version
-    if version is not None:
-        failed = load_failed(version) or (live.failure is not None and version.state is VersionState.FAILED)
-        only_to_shift = situation.traits.commands_traffic and is_whole(version)
-        coming_back = any(state is ReplicaState.LOADED_UNAVAILABLE for _, state in version.replicas)
-        if version.loading or coming_back or only_to_shift or failed:
-            return None
+    failed = version is not None and (load_failed(version) or version.state is VersionState.FAILED)
+    coming_back = version is not None and (version.loading or version.state is VersionState.PROGRESSING)
+    only_to_shift = version is not None and situation.traits.commands_traffic and is_whole(version)
+    if failed or coming_back or only_to_shift:
+        return None
+    if situation.traits.commands_traffic and not any(version.occupied for version in live.versions):
+        if situation.memory is None:
+            return _unknown_memory(situation, 5)
+        decision = _decision(situation, 5, Verb.LOAD, Reason.OFF_THE_AIR, _version_detail(situation))
+        return Verdict(decision, forms.load_new(situation, decision))
     return _not_settled(situation, 5, Reason.OFF_THE_AIR, "a rescue is needed")
 
 
@@ -121,9 +129,10 @@ def other_rollout(situation: Situation) -> Verdict | None:
     live = situation.live
     if situation.desired is None or live is None or not rollout_under_way(live):
         return None
-    if situation.memory is None:
-        return _unknown_memory(situation, 7)
     finishing = _decision(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT)
+    if situation.memory is None:
+        blocked = _unknown_memory(situation, 7).decision
+        return Verdict(blocked, forms.finish(situation, blocked))
     decision = _decision(
         situation, 7, Verb.ROLL_OUT, Reason.NEW_VERSION, f"{_version_detail(situation)}, after the rollout under way"
     )
@@ -188,7 +197,7 @@ def another_version(situation: Situation) -> Verdict | None:
         return _unknown_memory(situation, 11)
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
     verb = Verb.RECREATE if recreated else Verb.ROLL_OUT
-    detail = _version_detail(situation) + (", adopted" if situation.live.instance is None else "")
+    detail = _version_detail(situation) + _adopted(situation)
     decision = _decision(situation, 11, verb, Reason.NEW_VERSION, detail)
     return Verdict(decision, _form(situation, decision))
 
@@ -207,7 +216,8 @@ def in_place(situation: Situation) -> Verdict | None:
         for name, now, then in zip(_IN_PLACE_NAMES, current, wanted, strict=True)
         if now != then
     )
-    decision = _decision(situation, 12, Verb.CHANGE, Reason.IN_PLACE, detail or "labels and annotations")
+    detail = (detail or "labels and annotations") + _adopted(situation)
+    decision = _decision(situation, 12, Verb.CHANGE, Reason.IN_PLACE, detail)
     if situation.replicas > version.wanted and not version.memory and situation.memory is None:
         return _unknown_memory(situation, 12)
     return Verdict(decision, forms.change(situation, decision, version))
@@ -332,6 +342,11 @@ def _version_detail(situation: Situation) -> str:
     assumed = " (assumed)" if spec.memory is None else ""
     size = f", {situation.replicas} × {format_bytes(situation.memory)}{assumed}" if situation.memory else ""
     return f"{step}{spec.storage_uri} ({spec.digest}){size}"
+
+
+def _adopted(situation: Situation) -> str:
+    """Adoption is always told: what is ours may be pruned."""
+    return "; adopted, nobody owned it" if situation.live is not None and situation.live.instance is None else ""
 
 
 def _or_unset(value: int | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.errors import PlanStale, UsageError
 from reconciler.model.manifests import ModelSpec, ServerSpec
-from reconciler.model.plan import Action, Plan
+from reconciler.model.plan import Action, Guards, Plan
 from reconciler.reports.clean import clean, secret_values, without_credentials
 from reconciler.reports.encode import Json, action_json, capacity_json, decision_json, iso
 
@@ -47,6 +47,26 @@ def saved_plan_matches(text: bytes, plan: Plan) -> None:
         )
 
 
+def saved_guards(text: bytes) -> Guards:
+    """Returns the guards that a saved plan was made under, so that it is planned again under the same.
+
+    Raises:
+        UsageError: `text` is no saved plan, or one of another format.
+    """
+    saved = _read(text)
+    guards: Any = saved.get("guards")
+    try:
+        return Guards(
+            instance=str(saved["instance"]),
+            max_deletions=str(guards["maxDeletions"]),
+            headroom=int(guards["headroom"]),
+            default_model_memory=None if (memory := guards["defaultModelMemory"]) is None else int(memory),
+            only=frozenset(map(str, guards["only"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_plan("parts of it are missing") from error
+
+
 def _plan(plan: Plan) -> Json:
     models = [action.model for action in plan.actions if action.model is not None]
     secrets = frozenset[str]().union(*(secret_values(model.spec.parameters) for model in models))
@@ -62,6 +82,12 @@ def _plan(plan: Plan) -> Json:
         "actions": [_action(action, secrets) for action in plan.actions],
         "capacity": [capacity_json(capacity) for capacity in plan.capacity],
         "nextStepAt": iso(plan.next_step_at),
+        "guards": {
+            "maxDeletions": plan.guards.max_deletions,
+            "headroom": plan.guards.headroom,
+            "defaultModelMemory": plan.guards.default_model_memory,
+            "only": sorted(plan.guards.only),
+        },
     }
 
 

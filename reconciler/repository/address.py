@@ -38,8 +38,9 @@ class Address:
 
     @property
     def display(self) -> str:
-        """The address as it is shown, credentials removed."""
-        return _USER_INFO.sub("", self.location)
+        """The address as it is shown: credentials removed, and query and fragment, which may hold a token."""
+        shown = _USER_INFO.sub("", self.location)
+        return shown if self.local else re.split(r"[?#]", shown, maxsplit=1)[0]
 
     def scrub(self, text: str) -> str:
         """Returns `text` without the credentials of this address and of any URL in it."""
@@ -63,6 +64,8 @@ def parse_address(url: str) -> Address:
         looks_remote = _SCP_LIKE.fullmatch(url) and not url.startswith((".", "/", "~")) and not Path(url).exists()
         if looks_remote and url.partition("@")[2].startswith("-"):
             raise _refused("its host begins with `-`")
+        if looks_remote and "@" in url.partition(":")[2]:
+            raise _refused("a password in an address is used with http and https only")
         return Address(url) if looks_remote else _local(Path(url))
     if scheme[1].lower() not in _SCHEMES:
         raise _refused(f"`{scheme[1]}` is not a way to reach a repository that is allowed")
@@ -112,8 +115,9 @@ def _remote(url: str) -> Address:
         raise _refused("it is not a URL") from error
     if not host or host.startswith("-") or (user or "").startswith("-"):
         raise _refused("it names no host, or one that begins with `-`")
+    extras = tuple(text for text in (parts.query, parts.fragment) if text)
     if password is None:
-        return Address(url)
+        return Address(url, secrets=extras)
     host = f"[{host}]" if ":" in host else host
     plain = (unquote(user or ""), unquote(password))
     secrets = tuple({text for text in (password, plain[1], f"{user}:{password}") if text})
@@ -122,7 +126,7 @@ def _remote(url: str) -> Address:
     location = urlunsplit((parts.scheme, host + port, parts.path, parts.query, parts.fragment))
     # Sent as a header, the password is neither in a process list nor in the configuration of the cache.
     token = base64.b64encode(":".join(plain).encode()).decode()
-    return Address(location, f"Authorization: Basic {token}", (*secrets, token))
+    return Address(location, f"Authorization: Basic {token}", (*secrets, token, *extras))
 
 
 def _refused(why: str) -> RepositoryError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -16,7 +17,11 @@ from reconciler.clusters.local import lifecycle
 from reconciler.clusters.local.client import LocalCluster
 from reconciler.demo.measure import Expected, Window, failures
 from reconciler.demo.traffic import flowing
+from reconciler.executor import execute as execute_plan
 from reconciler.health import serving_version
+from reconciler.model.plan import ActionKind, Guards
+from reconciler.planner import plan
+from reconciler.repository import load_folder
 from tests.cli.conftest import Play
 
 pytestmark = [pytest.mark.mlserver, pytest.mark.xdist_group("cli")]
@@ -202,6 +207,38 @@ def test_a_gateway_killed_in_the_middle_fails_requests_only_until_it_is_up_again
 
     asyncio.run(scenario())
     assert serving(play) == "churn/slow"
+
+
+def test_a_recreate_ended_between_unload_and_load_is_loaded_by_the_next_pass(play: Play) -> None:
+    annotation = "metadata: {name: churn, annotations: {model-reconciler.io/strategy: recreate}}"
+    play.write("churn", "churn/v2", memory="200M")
+    file = play.workspace.work / "churn.yaml"
+    file.write_text(file.read_text().replace("metadata: {name: churn}", annotation))
+    play.push()
+
+    async def half() -> None:
+        cluster = LocalCluster(play.workspace.state)
+        found = plan(load_folder(play.workspace.work), await cluster.observe(), Guards())
+        first = [action for action in found.actions if action.kind in (ActionKind.DRAIN, ActionKind.UNLOAD)]
+        assert len(first) == 2
+        await execute_plan(dataclasses.replace(found, actions=tuple(first)), cluster, on_outcome=lambda _: None)
+
+    asyncio.run(half())
+    assert execute(["sync"]) == 0
+    assert serving(play) == "churn/v2"
+
+
+def test_a_saved_plan_is_applied_under_the_guards_it_was_made_under(play: Play) -> None:
+    play.write("other", "churn/v1", memory="50M")
+    play.push()
+    assert execute(["apply"]) == 0
+    play.workspace.git("rm", "--quiet", "other.yaml", "churn.yaml")
+    play.push()
+    saved = str(play.workspace.folder / "plan.json")
+    assert execute(["plan", "--out", saved]) == 4
+    assert execute(["plan", "--max-deletions", "2", "--out", saved]) == 0
+    assert execute(["apply", saved]) == 0
+    assert asyncio.run(LocalCluster(play.workspace.state).observe()).models == ()
 
 
 def test_an_invalid_commit_changes_nothing_but_what_was_under_way_is_finished(play: Play) -> None:

@@ -172,7 +172,14 @@ def _live_model(name: str, content: Json) -> LiveModel:
 
 
 def _failure(content: Json, digest: str) -> Failure:
-    return Failure(digest, content.get("count", 1), NOW - content["secondsAgo"], content["why"], content.get("retry"))
+    return Failure(
+        digest,
+        content.get("count", 1),
+        NOW - content["secondsAgo"],
+        content["why"],
+        content.get("retry"),
+        content.get("terms", ""),
+    )
 
 
 def _live_version(number: int, content: Json, model_spec: Json) -> LiveVersion:

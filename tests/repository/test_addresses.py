@@ -32,6 +32,7 @@ from tests.repository.remotes import Remote, git
             "ssh://-oProxyCommand=x/y",
             "git@-oProxyCommand=x:y",
         ),
+        "bob:hunter2@host:x",
         *("ssh://user:hunter2@host/x", "https://[bad/x", "https://host:99999/x"),
     ],
 )
@@ -62,6 +63,8 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str, tmp_path: Path) -> No
     [
         ("https://ann:hunter2@git.example/x.git", "https://git.example/x.git"),
         ("https://hunter2@git.example/x.git", "https://git.example/x.git"),
+        ("https://git.example/x.git?token=hunter2", "https://git.example/x.git"),
+        ("https://git.example/x.git#hunter2", "https://git.example/x.git"),
         ("https://ann:hunter2@[::1]:8443/x", "https://[::1]:8443/x"),
         ("ssh://git@git.example:22/x", "ssh://git.example:22/x"),
         ("git@git.example:team/x.git", "git@git.example:team/x.git"),
@@ -79,6 +82,11 @@ def test_a_password_is_given_to_git_as_a_header_and_not_as_an_argument() -> None
     address = parse_address("https://ann:hunter2@git.example/x.git")
     assert address.location == "https://git.example/x.git"
     assert address.header == "Authorization: Basic " + base64.b64encode(b"ann:hunter2").decode()
+
+
+def test_what_git_says_is_scrubbed_of_a_query_that_may_hold_a_token() -> None:
+    said = parse_address("https://git.example/x.git?token=hunter2").scrub("https://git.example/x.git?token=hunter2: no")
+    assert said == "https://git.example/x.git?***: no"
 
 
 def test_what_git_says_is_scrubbed_of_credentials_in_every_spelling() -> None:

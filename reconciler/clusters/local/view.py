@@ -73,7 +73,7 @@ def failure_from_json(text: str | None) -> Failure | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     retry = data.get("retry")
-    return Failure(digest, count, when, why, None if retry is None else str(retry))
+    return Failure(digest, count, when, why, None if retry is None else str(retry), str(data.get("terms", "")))
 
 
 def _sorted(texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
