@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reconciler.model.live import LiveState
-from reconciler.model.plan import Action, Capacity
+from reconciler.model.plan import Action, ActionKind, Capacity
 from reconciler.planner.ordering import Arrangement
 from reconciler.planner.retirement import moved
+from reconciler.planner.room import Replica
 
 
 def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> tuple[Capacity, ...]:
@@ -23,6 +24,10 @@ def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> t
                 for index in release.replicas:
                     if (release.server, index) in after:
                         after[release.server, index] -= release.amount
+    for unit in arrangement.placed:
+        for action in unit.actions:
+            for slot, amount in _given_up(action, live, after):
+                after[slot] -= amount
     for action in late:
         coming = moved(action, live, arrangement)
         for (server, index), taken in after.items():
@@ -34,3 +39,14 @@ def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> t
         peak = min(max(bounds.limit - bounds.lowest, final), bounds.limit)
         rows.append(Capacity(server, index, bounds.limit, bounds.limit - bounds.before, peak, final))
     return tuple(rows)
+
+
+def _given_up(action: Action, live: LiveState, taken: dict[Replica, int]) -> list[tuple[Replica, int]]:
+    """What fewer replicas free, and where: those with the least free memory go, the highest index first."""
+    model = live.model(action.subject)
+    version = model.version(action.number) if model is not None and action.number is not None else None
+    if action.kind is not ActionKind.CHANGE or version is None:
+        return []
+    slots = [(version.server, index) for index in version.occupied if (version.server, index) in taken]
+    fullest = sorted(slots, key=lambda slot: (taken[slot], slot), reverse=True)
+    return [(slot, version.memory) for slot in fullest[: sum(use.replicas for use in action.frees)]]

@@ -31,10 +31,11 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         PlanUnsafe: the replay checker refused the result: a bug in this package, nothing was changed.
     """
     _check_selection(desired, live, guards)
-    models, servers = guard_deletions(
-        _decide_models(desired, live, guards), _decide_servers(desired, live, guards), desired, live, guards
-    )
-    models = [_selected(verdict, guards) for verdict in models]
+    models = [_selected(verdict, guards) for verdict in _decide_models(desired, live, guards)]
+    servers = _decide_servers(desired, live, guards)
+    if guards.only:
+        servers = [_untouched(verdict) if verdict.late else verdict for verdict in servers]
+    models, servers = guard_deletions(models, servers, desired, live, guards)
     units = [verdict.unit for verdict in models if verdict.unit]
     if guards.only:
         servers = _servers_needed(units, servers, live, guards)

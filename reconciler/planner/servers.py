@@ -177,8 +177,8 @@ def _not_in_git(name: str, live: LiveServer | None, guards: Guards) -> ServerVer
     manifest = ServerManifest(
         name, live.spec, _NOWHERE, namespace=live.namespace, labels=live.labels, annotations=live.annotations
     )
-    action = _action(ActionKind.DELETE_SERVER, manifest, Reason.REMOVED)
-    return ServerVerdict(Decision("Server", name, Verb.DELETE, Reason.REMOVED), late=action)
+    decision = Decision("Server", name, Verb.DELETE, Reason.REMOVED)
+    return ServerVerdict(decision, late=_action(ActionKind.DELETE_SERVER, manifest, decision))
 
 
 def _existing(
@@ -188,12 +188,12 @@ def _existing(
     metadata = metadata_differs(desired, policy, SERVER_ANNOTATIONS, live.labels, live.annotations)
     if live.spec != written.spec:
         if _loses(live.spec, written.spec):
-            return dataclasses.replace(verdict, late=_action(ActionKind.SHRINK_SERVER, written, Reason.SERVER_SPEC))
+            return dataclasses.replace(verdict, late=_action(ActionKind.SHRINK_SERVER, written, verdict.decision))
         return _early(verdict, ActionKind.UPDATE_SERVER, written)
     if sum(replica.ready for replica in live.replicas) < written.spec.wanted_replicas:
         ready = sum(replica.ready for replica in live.replicas)
         detail = f"{ready} of {written.spec.wanted_replicas} replicas ready"
-        waiting = dataclasses.replace(verdict.decision, verb=Verb.CONTINUE, reason=Reason.UNDER_WAY, detail=detail)
+        waiting = dataclasses.replace(verdict.decision, verb=Verb.CONTINUE, reason=Reason.STARTING, detail=detail)
         return _early(ServerVerdict(waiting), ActionKind.UPDATE_SERVER, written)
     if live.instance is None:
         adopted = dataclasses.replace(verdict.decision, verb=Verb.ADOPT, reason=Reason.NOT_OURS_YET, detail="")
@@ -205,15 +205,16 @@ def _existing(
 
 
 def _early(verdict: ServerVerdict, kind: ActionKind, written: ServerManifest) -> ServerVerdict:
-    return dataclasses.replace(verdict, early=_action(kind, written, verdict.decision.reason))
+    return dataclasses.replace(verdict, early=_action(kind, written, verdict.decision))
 
 
-def _action(kind: ActionKind, manifest: ServerManifest, reason: Reason) -> Action:
+def _action(kind: ActionKind, manifest: ServerManifest, decision: Decision) -> Action:
     return Action(
         id=action_id(kind, manifest.name),
         kind=kind,
         subject=manifest.name,
-        reason=reason,
+        reason=decision.reason,
+        detail=decision.detail,
         time_limit=START_TIME,
         server=manifest,
         source=manifest.source if manifest.source.file else None,

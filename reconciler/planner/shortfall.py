@@ -53,36 +53,38 @@ def _too_few_replicas(need: Need, candidates: list[Outlook], rooms: Rooms) -> tu
     wanted, most = need.replicas + held, sizes[best] + held
     total = len(rooms.servers[best].replicas) + need.replicas - sizes[best]
     told = ", ".join(f"{name} can give {count + held}" for name, count in sorted(sizes.items()))
-    fixes = [f"scale Server {best} to {total} replicas"] + ([f"set spec.replicas to {most}"] if most else [])
-    return f"it asks for {wanted} replicas, all on one Server; {told}", tuple(fixes)
+    largest = max(outlook.limit for outlook in rooms.servers[best].replicas.values()) if most else 0
+    size = ""
+    if need.amount > largest:
+        size = f", and {format_bytes(need.amount)} is more than one of its replicas can hold ({format_bytes(largest)})"
+    fixes = [f"scale Server {best} to {total} replicas"] + ([f"or set spec.replicas to {most}"] if most else [])
+    return f"it asks for {wanted} replicas, all on one Server; {told}{size}", tuple(fixes)
 
 
 def _shortfall(need: Need, server: Outlook, rooms: Rooms) -> tuple[int, str, str]:
     """How many bytes `server` lacks on its least bad choice of replicas, in words, and its name."""
-    lows = sorted(
-        (rooms.bounds[r].low - rooms.bounds[r].reserve for r in rooms.open_replicas(need, server)), reverse=True
-    )
-    best = lows[need.replicas - 1]
+    bounds = [rooms.bounds[replica] for replica in rooms.open_replicas(need, server)]
+    best = sorted((b.low - b.reserve for b in bounds), reverse=True)[need.replicas - 1]
     short = need.amount - best
     count = f" on each of {need.replicas} replicas" if need.replicas > 1 else ""
-    reserve = " (headroom left free)" if any(rooms.bounds[r].reserve for r in rooms.open_replicas(need, server)) else ""
+    reserve = ", the headroom left free" if any(b.reserve for b in bounds) else ""
     detail = (
-        f"it needs {_exact(need.amount)}{count}; Server {server.name} surely has {_exact(max(best, 0))}{reserve}: "
-        f"{_exact(short)} short"
+        f"it needs {format_bytes(need.amount)}{count}; Server {server.name} surely has "
+        f"{format_bytes(max(best, 0))}{reserve}: {_exact(short)} short"
     )
     return short, detail, server.name
 
 
 def _fixes(unit: Unit, short: int, server: str) -> tuple[str, ...]:
     assert unit.need is not None
-    fixes = [f"raise the memory of Server {server} by {short} bytes per replica"]
+    fixes = [f"raise the memory of Server {server} by {format_bytes(short)} per replica"]
     if short < unit.need.amount:
-        fixes.append(f"lower spec.memory by {short} bytes")
+        fixes.append(f"or lower spec.memory by {format_bytes(short)}, if it needs less")
     manifest = next((action.model for action in unit.actions if action.model), None)
     freed = max((r.amount for r in unit.releases if r.server == server), default=0)
     rolling = manifest is not None and manifest.policy.strategy is Strategy.ROLLING
     if rolling and unit.decision.verb is Verb.ROLL_OUT and freed >= short:
-        fixes.append("annotation model-reconciler.io/strategy: recreate (off the air for the time of the load)")
+        fixes.append("or annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)")
     return tuple(fixes)
 
 

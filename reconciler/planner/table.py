@@ -197,7 +197,8 @@ def another_version(situation: Situation) -> Verdict | None:
         return _unknown_memory(situation, 11)
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
     verb = Verb.RECREATE if recreated else Verb.ROLL_OUT
-    detail = _version_detail(situation) + _adopted(situation)
+    gap = "; off the air until the new version is loaded" if recreated and serving is not None else ""
+    detail = _version_detail(situation) + gap + _adopted(situation)
     decision = _decision(situation, 11, verb, Reason.NEW_VERSION, detail)
     return Verdict(decision, _form(situation, decision))
 

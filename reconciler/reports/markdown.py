@@ -20,6 +20,7 @@ from reconciler.reports.words import (
     after_words,
     attention,
     commit_words,
+    consequence,
     failures,
     headline,
     memory_words,
@@ -127,6 +128,8 @@ def _attention(report: Report) -> Iterator[str]:
     for action in failed:
         yield f"- **failed** {escape(action_words(action))}{_in(action.source)}"
         yield f"  - {escape(action.outcome.detail or 'no cause was given')}"
+        if meaning := consequence(report, action):
+            yield f"  - {escape(meaning)}"
     for decision in decisions:
         yield from _decision(decision)
 
@@ -155,7 +158,7 @@ def _capacity(report: Report) -> Iterator[str]:
             )
             for c in report.capacity
         )
-        yield from ("", "### Memory per server replica, as planned", "")
+        yield from ("", "### Memory per server replica, at most, as planned", "")
         yield from _table(("Replica", ">Before", ">At peak", ">After", ">Limit"), rows)
 
 

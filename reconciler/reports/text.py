@@ -20,6 +20,7 @@ from reconciler.reports.words import (
     after_words,
     attention,
     commit_words,
+    consequence,
     failures,
     headline,
     memory_words,
@@ -83,11 +84,12 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         yield _section("Problems", [_problem(problem) for problem in report.problems])
     if report.actions:
         yield _section("Actions", [_actions(report, width)])
-    worries = [*map(_failure, failures(report)), *map(_attention, attention(report))]
+    worries = [_failure(report, action) for action in failures(report)]
+    worries += [_attention(decision) for decision in attention(report)]
     if worries:
         yield _section("Needs attention", worries)
     if report.capacity and (report.actions or worries):
-        yield _section("Memory per server replica, as planned", [_capacity(report)])
+        yield _section("Memory per server replica, at most, as planned", [_capacity(report)])
     yield from _notes(report)
 
 
@@ -117,10 +119,10 @@ def _actions(report: Report, width: int) -> RenderableType:
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("Action", overflow="fold", min_width=14)
     if begun:
-        table.add_column("Outcome", ratio=3)
+        table.add_column("Outcome", ratio=3, overflow="fold")
         table.add_column("Time", justify="right", no_wrap=True)
     if not begun or width >= _WIDE:
-        table.add_column("Reason", ratio=2)
+        table.add_column("Reason", ratio=2, overflow="fold")
     if not begun:
         table.add_column("Memory", overflow="fold")
         table.add_column("After", overflow="fold")
@@ -151,10 +153,11 @@ def _attention(decision: Decision) -> RenderableType:
     return Group(head, *(_indented(line) for line in lines), *(_indented(fix, "fix: ") for fix in decision.fixes))
 
 
-def _failure(action: ReportedAction) -> RenderableType:
+def _failure(report: Report, action: ReportedAction) -> RenderableType:
     where = f"  {action.source}" if action.source else ""
     head = Text.assemble(("failed", "bold red"), " ", (action_words(action), "bold"), (where, "dim"))
-    return Group(head, _indented(action.outcome.detail or "no cause was given"))
+    lines = [action.outcome.detail or "no cause was given", consequence(report, action)]
+    return Group(head, *(_indented(line) for line in lines if line))
 
 
 def _indented(line: str, prefix: str = "") -> RenderableType:

@@ -11,7 +11,6 @@ from reconciler.model.quantity import format_bytes
 from reconciler.reports.report import Context, Report, ReportedAction, Verdict
 
 _ATTENTION = (Verb.REFUSED, Verb.BLOCKED, Verb.HOLD, Verb.WAIT)
-_ABOUT_VERSIONS = frozenset({ActionKind.LOAD, ActionKind.SHIFT, ActionKind.DRAIN, ActionKind.UNLOAD, ActionKind.CHANGE})
 
 
 def headline(report: Report) -> tuple[str, str]:
@@ -37,9 +36,26 @@ def unmanaged(report: Report) -> tuple[str, ...]:
 
 
 def action_words(action: ReportedAction) -> str:
-    """Returns such as `unload iris v1`."""
-    number = f" v{action.number}" if action.number is not None and action.kind in _ABOUT_VERSIONS else ""
-    return f"{action.kind.value} {action.subject}{number}"
+    """Returns such as `load iris` or `unload iris version 1`; the number is the cluster's own count of versions."""
+    old = action.kind in (ActionKind.DRAIN, ActionKind.UNLOAD) and action.number is not None
+    return f"{action.kind.value} {action.subject}{f' version {action.number}' if old else ''}"
+
+
+def consequence(report: Report, failed: ReportedAction) -> str:
+    """Returns what a failed load means for those who use the model; empty for other actions."""
+    if failed.kind is not ActionKind.LOAD:
+        return ""
+    gone = any(
+        action.subject == failed.subject
+        and action.kind is ActionKind.UNLOAD
+        and action.outcome.status is Status.DONE
+        and any(edge.action == action.id and edge.kind is EdgeKind.ROLLOUT for edge in failed.after)
+        for action in report.actions
+    )
+    if gone:
+        return f"{failed.subject} is off the air: its old version was unloaded first, as strategy recreate allows"
+    loading_first = any(d.name == failed.subject and d.verb is Verb.LOAD for d in report.decisions if d.kind == "Model")
+    return "no version of it serves yet" if loading_first else "what served before goes on serving"
 
 
 def after_words(action: ReportedAction, numbers: Mapping[str, int]) -> str:
