@@ -57,7 +57,11 @@ def _too_few_replicas(need: Need, candidates: list[Outlook], rooms: Rooms) -> tu
     size = ""
     if need.amount > largest:
         size = f", and {format_bytes(need.amount)} is more than one of its replicas can hold ({format_bytes(largest)})"
-    fixes = [f"scale Server {best} to {total} replicas"] + ([f"or set spec.replicas to {most}"] if most else [])
+    fixes = [f"scale Server {best} to {total} replicas"]
+    if size:
+        fixes = [f"{fixes[0]}, and raise their memory by {format_bytes(need.amount - largest)}"]
+    elif most:
+        fixes.append(f"or set spec.replicas to {most}")
     return f"it asks for {wanted} replicas, all on one Server; {told}{size}", tuple(fixes)
 
 
