@@ -83,3 +83,17 @@ def test_every_module_that_the_architecture_names_exists() -> None:
     table = re.findall(r"^\| `([^|]+)` \|", (ROOT / "docs" / "architecture.md").read_text(), flags=re.MULTILINE)
     for name in (part.strip("` ") for row in table for part in row.split(",")):
         assert (ROOT / "reconciler" / name).exists() or (ROOT / "reconciler" / f"{name}.py").exists(), name
+
+
+def test_every_document_and_section_that_the_code_cites_exists() -> None:
+    cited = set()
+    for file in [*(ROOT / "reconciler").rglob("*.py")]:
+        text = " ".join(file.read_text().split())
+        assert "SELDON.md" not in text, file
+        assert "DESIGN.md" not in text, file
+        cited |= {(name, title) for name, title in re.findall(r'(docs/[a-z-]+\.md)(?:, "([^"]+)")?', text)}
+    assert cited
+    for name, title in cited:
+        document = (ROOT / name).read_text()
+        titles = {line.lstrip("# ").strip() for line in document.splitlines() if line.startswith("#")}
+        assert not title or any(known.startswith(title) for known in titles), (name, title)

@@ -1,4 +1,4 @@
-"""Specs and policies to and from the JSON shape of the Model and Server kinds (SELDON.md, "Objects").
+"""Specs and policies to and from the JSON shape of the Model and Server kinds (docs/seldon.md, "Objects").
 
 The repository, the local cluster's state and every cluster backend read and write objects through these functions, so
 that a field has one meaning everywhere. What they read has passed the schema, or comes from a cluster; of the latter,

@@ -1,7 +1,7 @@
 """The live state: what a cluster observes at one moment, as frozen data.
 
-The words are those of Seldon Core 2's scheduler (SELDON.md, "Status: what to believe"), because it is the cluster most
-users have; every other cluster says the same things in them.
+The words are those of Seldon Core 2's scheduler (docs/seldon.md, "Status: what to believe"), because it is the cluster
+most users have; every other cluster says the same things in them.
 
 How the recorded `update-fits` looks in these words, step by step (0: before, 1: the new version loads, 2: it took the
 route over and the old one unloads, 3: over)::
@@ -77,7 +77,7 @@ class Failure:
 
     @property
     def held_until(self) -> float:
-        """Unix time at which the back-off ends: 1 min, doubling to 1 h (DESIGN.md, row 9)."""
+        """Unix time at which the back-off ends: 1 min, doubling to 1 h (docs/planning-decisions.md, row 9)."""
         return self.when + min(60.0 * 2.0 ** min(self.count - 1, 10), 3600.0)
 
 
@@ -158,7 +158,7 @@ class LiveReplica:
     """One server replica. `limit` and `room` are in bytes, overcommit included.
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
-    twice (SELDON.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost.
+    twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost.
     """
 
     index: int

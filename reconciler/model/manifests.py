@@ -1,7 +1,7 @@
 """The desired state: what the manifests of one commit say, as frozen data.
 
-Field names follow the Model and Server kinds of Seldon Core 2 (SELDON.md, "Objects"), in Python's spelling. Memory is
-always in bytes. Nothing here reads a file or knows YAML.
+Field names follow the Model and Server kinds of Seldon Core 2 (docs/seldon.md, "Objects"), in Python's spelling. Memory
+is always in bytes. Nothing here reads a file or knows YAML.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ COMMIT_ANNOTATION = PREFIX + "commit"
 """Annotation that says which commit last changed an object; never a difference by itself."""
 
 DEFAULT_SERVER_MEMORY = 1_000_000_000
-"""Bytes of a server replica whose podSpec requests none: Seldon's default install has 1 GB (SELDON.md, "Capacity")."""
+"""Bytes of a replica whose podSpec requests none: Seldon's default install has 1 GB (docs/seldon.md, "Capacity")."""
 
 DEFAULT_OVERCOMMIT_PERCENT = 10
-"""SELDON_OVERCOMMIT_PERCENTAGE when unset (SELDON.md, "Capacity")."""
+"""SELDON_OVERCOMMIT_PERCENTAGE when unset (docs/seldon.md, "Capacity")."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,7 +108,7 @@ class ModelSpec:
     def digest(self) -> str:
         """What identifies a version: 12 hex digits over the artifact-affecting fields, quantities in bytes, order-free.
 
-        Which fields those are: SELDON.md, "What makes a new version".
+        Which fields those are: docs/seldon.md, "What makes a new version".
         """
         canonical = [
             self.storage_uri,
@@ -189,7 +189,7 @@ class ServerSpec:
 
     @property
     def fixed_size(self) -> bool:
-        """Whether the manifest leaves no room for an autoscaler (DESIGN.md, "Servers")."""
+        """Whether the manifest leaves no room for an autoscaler (docs/planning-decisions.md, "Servers")."""
         return self.min_replicas is None and self.max_replicas is None
 
     @property

@@ -9,7 +9,7 @@ from reconciler.model.manifests import ModelManifest, ServerManifest, Source
 
 
 class ActionKind(enum.StrEnum):
-    """What an action does. The order is the default order of a plan (DESIGN.md, "Ordering and capacity")."""
+    """What an action does, in the default order of a plan (docs/glossary.md, "Plans")."""
 
     CREATE_SERVER = "create-server"
     UPDATE_SERVER = "update-server"
@@ -228,7 +228,7 @@ class Plan:
 
     @property
     def exit_code(self) -> int:
-        """What a pass with this plan is worth if every action ends well (DESIGN.md, "Conventions"): 0, 4 or 5."""
+        """What a pass with this plan is worth if every action ends well (docs/guide.md, "Exit codes"): 0, 4 or 5."""
         verbs = {(d.verb, d.reason) for d in self.decisions}
         if any(reason is Reason.FAILED_BEFORE and verb is Verb.HOLD for verb, reason in verbs):
             return 5

@@ -1,4 +1,4 @@
-"""The actions of one model, form by form (DESIGN.md, "The forms of a rollout").
+"""The actions of one model, form by form (docs/glossary.md, "Rollouts").
 
     beside     load new → shift to it → drain old → unload old
     recreate   drain old → unload old → load new → shift to it
@@ -19,13 +19,13 @@ from reconciler.planner.situation import Situation
 from reconciler.planner.unit import Need, Priority, Release, Unit, action_id, chained
 
 SHIFT_TIME = 60.0
-"""Seconds that a route may take to move: Envoy needs up to 10 s after a scheduler restart (SELDON.md, "Servers")."""
+"""Seconds a route may take to move: Envoy needs up to 10 s after a scheduler restart (docs/seldon.md, "Servers")."""
 
 UNLOAD_TIME = 120.0
 """Seconds an unload may take until its memory is seen to be free: the grace period is 2 s by default."""
 
 DELETION_TIME = 120.0
-"""Seconds until an object that is being deleted must be gone; finalizers take 2-3 s (SELDON.md, "Deleting")."""
+"""Seconds until an object that is being deleted must be gone; finalizers take 2-3 s (docs/seldon.md, "Deleting")."""
 
 
 def load_new(situation: Situation, decision: Decision, wait_deleted: bool = False) -> Unit:
@@ -154,7 +154,7 @@ def adopt(situation: Situation, decision: Decision) -> Unit:
 def decommission(situation: Situation, decision: Decision) -> Unit:
     """Returns the unit that unloads a model for good and deletes its object.
 
-    A load in flight is waited for, however it ends: deleting it would leak its room (SELDON.md, "Capacity").
+    A load in flight is waited for, however it ends: deleting it would leak its room (docs/seldon.md, "Capacity").
     """
     assert situation.live is not None
     live, manifest = situation.live, situation.written_as_live()

@@ -1,4 +1,4 @@
-"""Prune guards: what stops deletions, whatever the decision table says (DESIGN.md, rows 16 and 17)."""
+"""What stops deletions, whatever the decision table says (docs/planning-decisions.md, "Guards on deletions")."""
 
 from __future__ import annotations
 

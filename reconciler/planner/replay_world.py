@@ -1,7 +1,7 @@
 """A world for the replay checker: servers, versions and routes, changed by actions under the scheduler's rules.
 
-Written from SELDON.md ("How a rolling update really runs", "Capacity"), sharing nothing with the code that makes plans:
-it is the second opinion. It knows what the plan's actions ask for, never what the planner thought would happen.
+Written from docs/seldon.md ("How a rolling update really runs", "Capacity"), sharing nothing with the code that makes
+plans: it is the second opinion. It knows what the plan's actions ask for, never what the planner thought would happen.
 """
 
 from __future__ import annotations

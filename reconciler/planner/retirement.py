@@ -1,6 +1,6 @@
 """Servers that lose something or go: only after the models on them have moved or gone, and only if all of them fit.
 
-What happens to a model on a replica that goes is the cluster's doing (SELDON.md, "Servers": it is placed elsewhere
+What happens to a model on a replica that goes is the cluster's doing (docs/seldon.md, "Servers": it is placed elsewhere
 first *if it fits*, else it goes off the air for good), so the plan makes sure beforehand that it fits.
 """
 
@@ -122,7 +122,7 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
 
 
 def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
-    """What `server` will offer: capabilities replace the config's, extra ones are added (SELDON.md, "Objects")."""
+    """What `server` will offer: capabilities replace the config's, extra ones are added (docs/seldon.md, "Objects")."""
     extra = frozenset(spec.extra_capabilities)
     if spec.capabilities is not None:
         return frozenset(spec.capabilities) | extra

@@ -7,8 +7,8 @@ For every replica two bounds of its room are kept, in bytes::
 
 A load is *certain* to be placed if some server has enough replicas whose `low` holds it. Where it lands is known only
 if one server can take it and that server's bounds meet (`low` = `high`); then the scheduler's rule says which replicas:
-most free memory first, then the lowest index (SELDON.md, "Capacity"). Otherwise it may land on any replica whose `high`
-holds it, and `low` of all of them shrinks.
+most free memory first, then the lowest index (docs/seldon.md, "Placement"). Otherwise it may land on any replica whose
+`high` holds it, and `low` of all of them shrinks.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _unknown_config(
 def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:
     """Returns `spec` as it is applied: a fixed size gets `minReplicas` = `replicas`, a range keeps its live replicas.
 
-    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (SELDON.md).
+    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (docs/seldon.md).
     """
     if spec.fixed_size:
         return dataclasses.replace(spec, replicas=spec.wanted_replicas, min_replicas=spec.wanted_replicas)

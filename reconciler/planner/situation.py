@@ -92,7 +92,7 @@ class Situation:
         """Returns the manifest as it is written to the cluster: replicas resolved, owner and commit marked.
 
         Where only the order of requirements or parameters differs from live, the live order is written: on Seldon
-        another order would be a new version (SELDON.md, "What makes a new version").
+        another order would be a new version (docs/seldon.md, "What makes a new version").
         """
         assert self.desired is not None
         spec = dataclasses.replace(self.desired.spec, replicas=self.replicas)

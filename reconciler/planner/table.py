@@ -124,7 +124,7 @@ def same_rollout(situation: Situation) -> Verdict | None:
 def other_rollout(situation: Situation) -> Verdict | None:
     """Row 7: a rollout towards another version is under way → finish it, then decide again on what that leaves.
 
-    A load in flight is never superseded: its room would leak (SELDON.md, "Capacity").
+    A load in flight is never superseded: its room would leak (docs/seldon.md, "Capacity").
     """
     live = situation.live
     if situation.desired is None or live is None or not rollout_under_way(live):

@@ -14,7 +14,7 @@ from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind
 
 
 class Priority(enum.IntEnum):
-    """Who gets room first (DESIGN.md, "Ordering and capacity")."""
+    """Who gets room first (docs/planning-decisions.md, "Who gets memory, and in what order")."""
 
     UNDER_WAY = 0
     GROWTH = 1

@@ -1,8 +1,8 @@
 """Which loads may run side by side.
 
 Two loads may if every replica that either may land on has room for it whatever the other does, loads in flight counting
-twice (DESIGN.md, "Ordering and capacity"; SELDON.md, "Room is not what is free"). Loads that may form a wave; a load
-that may not begins the next one, after all of the wave before it.
+twice (docs/seldon.md, "Room is not what is free"). Loads that may form a wave; a load that may not begins the next one,
+after all of the wave before it.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Report:
 
 
 def exit_code(*codes: int) -> int:
-    """Returns the one that tells most when several exit codes apply (DESIGN.md, "Conventions"); 0 when none does."""
+    """Returns the one that tells most when several exit codes apply (docs/guide.md, "Exit codes"); 0 when none does."""
     return next((code for code in _PRECEDENCE if code in codes), 0)
 
 

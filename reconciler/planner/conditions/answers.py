@@ -20,8 +20,8 @@ class Progress:
 
     Attributes:
         detail: for people, such as `1 of 2 replicas available`.
-        version_failed: the version itself is at fault, which is kept on record (DESIGN.md, row 9); a version that
-            could not be placed is not.
+        version_failed: the version itself is at fault, which is kept on record (docs/planning-decisions.md, row 9);
+            a version that could not be placed is not.
     """
 
     state: Stage

@@ -189,7 +189,7 @@ CHECKS: Mapping[ActionKind, _ModelCheck] = {
 
 
 def _loaded(version: LiveVersion, spec: ModelSpec) -> bool:
-    """Returns whether `version` is whole, or as whole as `minReplicas` lets it be (SELDON.md, "Capacity")."""
+    """Returns whether `version` is whole, or as whole as `minReplicas` lets it be (docs/seldon.md, "Capacity")."""
     if health.is_whole(version):
         return True
     partly = bool(spec.min_replicas) and version.available >= min(spec.min_replicas or 0, version.wanted)
