@@ -9,6 +9,7 @@ from typing import Any
 _RUNTIME = """
 import asyncio
 import os
+import time
 
 from mlserver import MLModel
 from mlserver.codecs import StringCodec
@@ -19,6 +20,7 @@ class Told(MLModel):
     async def load(self):
         told = self.settings.parameters.extra
         await asyncio.sleep(told.get("load_seconds", 0))
+        time.sleep(told.get("load_blocks", 0))
         if told.get("exit"):
             os._exit(3)
         if told.get("refuse"):
@@ -29,6 +31,7 @@ class Told(MLModel):
         told = self.settings.parameters.extra
         asked = payload.parameters.model_dump() if payload.parameters else {}
         await asyncio.sleep(asked.get("seconds", 0))
+        time.sleep(told.get("blocks", 0))
         if told.get("fail"):
             raise ValueError("cannot answer")
         answer = told["answer"] * told.get("repeat", 1)
@@ -68,6 +71,9 @@ def all_of_them(base: Path) -> Path:
     told(base / "one", "one")
     told(base / "two", "two")
     told(base / "slow-load", "slow", load_seconds=1.5)
+    told(base / "slower-load", "slower", load_seconds=15)
+    told(base / "blocking", "blocking", blocks=0.5)
+    told(base / "hanging", "never", load_blocks=3600)
     told(base / "wrong", "wrong", fail=True)
     told(base / "deadly", "deadly", exit=True, load_seconds=0.2)
     told(base / "refusing", "never", refuse="the weights are of another shape\nand more " + "x" * 900)

@@ -15,7 +15,9 @@ from reconciler.clusters.local.mlserver_settings import STATE_VARIABLE
 from reconciler.clusters.local.process import Identity, marked, started_at
 from reconciler.errors import ClusterError, ClusterUnavailable
 from reconciler.model.live import LiveState, ReplicaState, VersionState
-from tests.local.serving import Driver, Requests, available, live_version, model, server_spec, version_of
+from reconciler.model.manifests import ModelPolicy, Strategy
+from reconciler.model.plan import ActionKind
+from tests.local.serving import Driver, Requests, action, available, live_version, model, server_spec, version_of
 
 pytestmark = [pytest.mark.mlserver, pytest.mark.xdist_group("local-faults")]
 
@@ -68,6 +70,20 @@ async def test_a_killed_gateway_started_again_finds_its_processes_versions_and_r
     after = await driver.cluster.observe()
     assert (after.models, after.servers) == (live.models, live.servers)
     assert available(after, "m", newest.number) == 1
+
+
+async def test_a_version_drained_for_recreate_stays_out_of_the_route_when_the_gateway_is_killed(started: Start) -> None:
+    local = started()
+    driver = Driver(LocalCluster(local.state))
+    await driver.put_server("main", server_spec(replicas=1))
+    manifest = model("m", "one", policy=ModelPolicy(strategy=Strategy.RECREATE))
+    number = await driver.serve(manifest)
+    await driver.cluster.perform(action(ActionKind.DRAIN, "m", model=manifest, number=number))
+    await kill(local.pid)
+    again = await asyncio.to_thread(started, local.state)
+    assert (await Requests(again.url).infer("m")).status == 503
+    await driver.shift(manifest, number)
+    assert (await Requests(again.url).infer("m")).text == "one"
 
 
 async def test_a_gateway_and_its_mlserver_killed_come_back_with_the_same_routes(started: Start) -> None:

@@ -147,6 +147,53 @@ async def test_recreate_takes_the_old_version_off_the_air_before_the_new_one_loa
     assert (await requests.infer("remade")).text == "two"
 
 
+async def test_recreate_drains_under_requests_by_taking_the_old_version_out_of_the_route(
+    driver: Driver, requests: Requests
+) -> None:
+    policy = ModelPolicy(strategy=Strategy.RECREATE)
+    old, new = model("drained", "one", policy=policy), model("drained", "two", policy=policy)
+    number = await driver.serve(old)
+    running = asyncio.create_task(requests.infer("drained", seconds=1))
+    async with requests.steadily("drained"):
+        await driver.busy("drained", number)
+        for _ in range(2):
+            await driver.cluster.perform(action(ActionKind.DRAIN, "drained", model=new, number=number))
+        await driver.idle("drained", number)
+        assert (await running).status == 200
+        found = await driver.model("drained")
+        assert (found.route, found.versions[0].state) == ((), VersionState.AVAILABLE)
+        await driver.unload(new, number)
+        await driver.serve(new)
+        await asyncio.sleep(0.1)
+    assert {(answer.status, answer.text) for answer in requests.failed} == {
+        (503, "{'error': 'model drained takes no requests now: no version of it has the route'}")
+    }
+    assert requests.answers[-1].text == "two"
+
+
+async def test_draining_takes_no_version_out_of_the_route_unless_the_strategy_is_recreate(
+    driver: Driver, requests: Requests
+) -> None:
+    manifest = model("kept-on", "one")
+    number = await driver.serve(manifest)
+    await driver.cluster.perform(action(ActionKind.DRAIN, "kept-on", model=manifest, number=number))
+    assert (await requests.infer("kept-on")).text == "one"
+
+
+async def test_a_version_that_recreate_unloads_without_draining_ends_its_requests_first(
+    driver: Driver, requests: Requests
+) -> None:
+    manifest = model("hurried", "one", policy=ModelPolicy(strategy=Strategy.RECREATE))
+    number = await driver.serve(manifest)
+    running = asyncio.create_task(requests.infer("hurried", seconds=1))
+    await driver.busy("hurried", number)
+    await driver.cluster.perform(action(ActionKind.UNLOAD, "hurried", model=manifest, number=number))
+    assert [was for _, was in live_version(await driver.model("hurried")).replicas] == [ReplicaState.DRAINING]
+    await driver.until(lambda live: not placed(live, "hurried", number))
+    assert running.done()
+    assert (await running).text == "one"
+
+
 async def test_a_decommissioned_model_leaves_the_route_at_once_and_ends_its_requests(
     driver: Driver, requests: Requests
 ) -> None:

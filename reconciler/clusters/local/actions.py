@@ -15,7 +15,7 @@ from reconciler.clusters.local.records import ModelRecord, ReplicaKey, State, Ve
 from reconciler.errors import ActionRefused
 from reconciler.model.codec import model_policy_annotations
 from reconciler.model.live import LOADS_IN_FLIGHT, ReplicaState
-from reconciler.model.manifests import PREFIX, ModelManifest, Strategy
+from reconciler.model.manifests import PREFIX, ModelManifest, ModelPolicy, Strategy
 from reconciler.model.plan import Action, ActionKind
 
 _S = ReplicaState
@@ -90,20 +90,36 @@ def shift(state: State, world: World, action: Action) -> State:
     return state.with_model(replace(model, route=((version.number, 100),)))
 
 
+def drain(state: State, world: World, action: Action) -> State:
+    """Takes a version out of the route if the strategy is `recreate`, which allows the gap; else there is only to wait.
+
+    Requests on their way are answered; whoever drains watches their number fall.
+    """
+    model = state.models.get(action.subject)
+    version = _find(model, action) if model else None
+    if model is None or version is None or _policy(model, action).strategy is not Strategy.RECREATE:
+        return state
+    return state.with_model(_unrouted(model, version.number))
+
+
 def unload(state: State, world: World, action: Action) -> State:
-    """One version gone from every replica; refused while it is routed, unless the strategy is `recreate`."""
+    """One version gone from every replica; refused while it is routed, unless the strategy is `recreate`.
+
+    What was routed until now is drained first: a request may have come since somebody looked.
+    """
     model = state.models.get(action.subject)
     version = _find(model, action) if model else None
     if model is None or version is None or not version.occupied or version.ending:
         return state
     if model.routed(version.number):
-        policy = action.model.policy if action.model else model.policy
+        policy = _policy(model, action)
         if policy.strategy is not Strategy.RECREATE:
             why = f"version {version.number} still has the route, and the strategy is {policy.strategy}"
             raise ActionRefused(
                 f"model {model.name} would go off the air", why=why, fix="shift to another version first"
             )
-        model = replace(model, route=())
+        model = _unrouted(model, version.number)
+        version = version.with_states({i: _S.DRAINING for i, was in version.replicas if was is _S.AVAILABLE})
     return state.with_model(model.with_version(replace(version, ending=True)))
 
 
@@ -224,6 +240,14 @@ def _described(model: ModelRecord, manifest: ModelManifest) -> ModelRecord:
     return replace(model, namespace=manifest.namespace, labels=dict(manifest.labels), annotations=annotations)
 
 
+def _policy(model: ModelRecord, action: Action) -> ModelPolicy:
+    return action.model.policy if action.model else model.policy
+
+
+def _unrouted(model: ModelRecord, number: int) -> ModelRecord:
+    return replace(model, route=tuple(pair for pair in model.route if pair[0] != number))
+
+
 def _carries(version: VersionRecord, digest: str) -> bool:
     return version.digest == digest and bool(version.occupied) and not version.ending and not _hopeless(version)
 
@@ -288,7 +312,7 @@ _HANDLERS: Mapping[ActionKind, Callable[[State, World, Action], State]] = {
     ActionKind.CHANGE: change,
     ActionKind.LOAD: load,
     ActionKind.SHIFT: shift,
-    ActionKind.DRAIN: _nothing,
+    ActionKind.DRAIN: drain,
     ActionKind.UNLOAD: unload,
     ActionKind.DECOMMISSION: decommission,
 }

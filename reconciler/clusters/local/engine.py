@@ -20,7 +20,8 @@ import aiohttp
 
 from reconciler.clusters.local import actions, facts, store, view
 from reconciler.clusters.local.artifacts import Artifacts, LoadError
-from reconciler.clusters.local.mlserver_api import MlserverApi
+from reconciler.clusters.local.gateway import ANSWER_TIMEOUT
+from reconciler.clusters.local.mlserver_api import SMOKE_TIMEOUT, MlserverApi
 from reconciler.clusters.local.mlserver_settings import STATE_VARIABLE
 from reconciler.clusters.local.process import Identity, marked
 from reconciler.clusters.local.records import LoadKey, Process, ReplicaKey, State
@@ -36,6 +37,12 @@ _log = logging.getLogger(__name__)
 DEATHS_FORGIVEN = 2
 """How often the process may die while it loads a version; one that never was whole is given up at once."""
 
+HUNG_AFTER = 60.0
+"""Seconds after which a process that nobody waits for and that says nothing at all is taken to hang."""
+
+DEATH_THROES = 5.0
+"""Seconds between a connection that breaks and the end of the process, if that is why."""
+
 SAVE_RETRY = 2.0
 """Seconds after which a fact that could not be written to disk is written again."""
 
@@ -46,16 +53,21 @@ class Engine:
     Args:
         folder: the state folder. artifacts: what a relative `storageUri` is below. api: to the MLServer processes.
         installed: capabilities of the MLServer installed here.
+        hung_after: seconds, see `HUNG_AFTER`.
     """
 
-    def __init__(self, folder: Path, artifacts: Path, api: MlserverApi, installed: Installed) -> None:
+    def __init__(
+        self, folder: Path, artifacts: Path, api: MlserverApi, installed: Installed, hung_after: float = HUNG_AFTER
+    ) -> None:
         self._folder = folder
         self._file = folder / "state.json"
         self._artifacts = Artifacts(folder / "versions", artifacts)
         self._api = api
         self._installed = installed
+        self._hung_after = hung_after
         self._state = State()
         self._up: dict[ReplicaKey, Process] = {}
+        self._unconfirmed: set[ReplicaKey] = set()
         self._jobs: dict[Hashable, asyncio.Task[None]] = {}
         self._kept = State()
         self._changing = asyncio.Lock()
@@ -84,15 +96,18 @@ class Engine:
         for name in self._artifacts.present() - facts.wanted_folders(state):
             self._artifacts.discard(name)
         self._kept = state
+        self._up = _serving(state)
+        self._unconfirmed = set(self._up)
         self._take_over(state)
 
     async def adopted(self, within: float) -> None:
-        """Waits until the processes that still run from before answer for their replicas, `within` seconds at most."""
-        known = [(key, r.process) for key, r in self._state.replicas() if r.process]
-        running = {key for key, process in known if Identity(process.pid, process.started).alive()}
-        with suppress(TimeoutError):  # they may hang: requests are answered without them
+        """Waits until the processes that served before say what they still hold, `within` seconds at most.
+
+        One that is too busy to say so in time is sent requests all the same: they wait for it as others do.
+        """
+        with suppress(TimeoutError):  # then they are confirmed later
             async with asyncio.timeout(within):
-                while not running <= self._up.keys():
+                while self._unconfirmed:
                     await self._changed.wait()
 
     async def stop(self) -> None:
@@ -137,19 +152,14 @@ class Engine:
     async def on_started(self, replica: ReplicaKey, process: Process) -> None:
         """A process was started for a replica: whatever its predecessor held is gone."""
         self._up.pop(replica, None)
+        self._unconfirmed.discard(replica)
         await self._tell(lambda state: facts.process_started(facts.replica_down(state, replica), replica, process))
 
     async def on_up(self, replica: ReplicaKey, process: Process, adopted: bool) -> None:
         """A process answers: what it lacks is loaded."""
-        lost = [
-            key
-            for key, was in list(self._state.loads())
-            if adopted
-            and key.replica == replica
-            and was is ReplicaState.AVAILABLE
-            and not await self._api.is_ready(process.url, key.loaded_as)
-        ]
+        lost = await self._lost(replica, process) if adopted else []
         self._up[replica] = process
+        self._unconfirmed.discard(replica)
 
         def change(state: State) -> State:
             for key in lost:
@@ -161,7 +171,15 @@ class Engine:
     async def on_down(self, replica: ReplicaKey) -> None:
         """The process of a replica is gone: its versions are routed around until it is back."""
         self._up.pop(replica, None)
+        self._unconfirmed.discard(replica)
         await self._tell(lambda state: facts.process_started(facts.replica_down(state, replica), replica, None))
+
+    async def _lost(self, replica: ReplicaKey, process: Process) -> list[LoadKey]:
+        """Returns the versions that should be available in a process found running, and are not."""
+        held = [k for k, was in self._state.loads() if k.replica == replica and was is ReplicaState.AVAILABLE]
+        asked = (self._api.is_ready(process.url, key.loaded_as, ANSWER_TIMEOUT) for key in held)
+        ready = await asyncio.gather(*asked)
+        return [key for key, holds in zip(held, ready, strict=True) if not holds]
 
     async def _ask(self, change: Callable[[State], State]) -> None:
         """Makes a change that somebody asks for: kept on disk first, or not made at all."""
@@ -263,13 +281,9 @@ class Engine:
             try:
                 await self._load_on(key, process)
             except LoadError as error:
-                _log.warning("%s on %s: %s", key.loaded_as, key.replica, error.what)
-                await self._clean_up(key, process)
-                reason = error.what
-                await self._tell(lambda state: facts.load_failed(state, key, reason))
+                await self._load_failed(key, process, error.what)
             except (aiohttp.ClientError, OSError) as error:
-                _log.warning("%s on %s: %s", key.loaded_as, key.replica, error)
-                await self._died_loading(key, process)
+                await self._broken_off(key, process, str(error))
             else:
                 del self._deaths[key]
                 await self._tell(lambda state: facts.moved(state, key, ReplicaState.AVAILABLE))
@@ -280,41 +294,73 @@ class Engine:
             raise LoadError("it was given up")
         async with self._staging[key.loaded_as]:
             await asyncio.to_thread(self._artifacts.stage, key.loaded_as, version.spec)
+        limit = time.monotonic() + policy.load_timeout
         await self._api.load(process.url, key.loaded_as, policy.load_timeout)
         if policy.smoke_request is not None:
-            await self._api.smoke(process.url, key.loaded_as, policy.smoke_request)
+            within = max(limit - time.monotonic(), SMOKE_TIMEOUT)
+            await self._api.smoke(
+                process.url, key.loaded_as, policy.smoke_request, within, lambda: self.traffic.awaited(key.replica) > 0
+            )
 
-    async def _clean_up(self, key: LoadKey, process: Process) -> None:
-        """Takes whatever a failed load left out of the process; one that does not answer any more is replaced."""
-        if await self._api.is_up(process.url, process.token):
-            await self._api.unload(process.url, key.loaded_as)
-        elif self._up.get(key.replica) is process:
-            await self._supervisor.restart(key.replica)
-
-    async def _died_loading(self, key: LoadKey, process: Process) -> None:
-        """The connection broke: the version that was loading is the likely cause, so it is not tried for ever."""
-        if not await Identity(process.pid, process.started).gone(5):
-            await self._supervisor.restart(key.replica)
-        while self._up.get(key.replica) is process:  # the supervisor is about to tell
-            await self._changed.wait()
-        self._deaths[key] += 1
-        version = self._state.version(key)
-        if version is not None and version.proven and self._deaths[key] <= DEATHS_FORGIVEN:
-            await self._tell(lambda state: facts.moved(state, key, ReplicaState.LOAD_REQUESTED))
-            return
-        reason = f"the process of server replica {key.replica} ended while loading it"
+    async def _load_failed(self, key: LoadKey, process: Process, reason: str) -> None:
+        """Takes whatever the failed load left out of the process, then tells of the failure."""
+        _log.warning("%s on %s: %s", key.loaded_as, key.replica, reason)
+        await self._unloaded(key, process)
         await self._tell(lambda state: facts.load_failed(state, key, reason))
 
+    async def _broken_off(self, key: LoadKey, process: Process, cause: str) -> None:
+        """The connection broke: the version that was loading is the likely cause, so it is not tried for ever.
+
+        As a rule the process ended with it. A process that goes on may have closed a connection it thought idle; that
+        is no reason to end it, nor, the first times, to give the version up.
+        """
+        cause = f"the connection to server replica {key.replica} broke while loading it: {cause}"
+        self._deaths[key] += 1
+        forgiven = self._deaths[key] <= DEATHS_FORGIVEN
+        if await Identity(process.pid, process.started).gone(DEATH_THROES):
+            while self._up.get(key.replica) is process:  # the supervisor is about to tell
+                await self._changed.wait()
+            version = self._state.version(key)
+            forgiven = forgiven and version is not None and version.proven
+            cause = f"the process of server replica {key.replica} ended while loading it"
+        if forgiven:
+            await self._tell(lambda state: facts.moved(state, key, ReplicaState.LOAD_REQUESTED))
+        else:
+            await self._load_failed(key, process, cause)
+
     async def _unload(self, key: LoadKey) -> None:
-        """Unloads one version from one replica, however often it takes; a process that ended has nothing loaded."""
+        """Unloads one version from one replica; a process that ended has nothing loaded."""
         await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOADING))
+        process = self._up.get(key.replica)
+        if process is not None and await self._unloaded(key, process):
+            await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOADED))
+
+    async def _unloaded(self, key: LoadKey, process: Process) -> bool:
+        """Takes a version out of a process, however often that takes; returns False if the process went before.
+
+        A process that is busy is waited for: other models answer there. Only one that hangs is ended.
+        """
         delay = 0.2
-        while (process := self._up.get(key.replica)) is not None:
+        while self._up.get(key.replica) is process:
+            if await self._hangs(key.replica, process):
+                await self._supervisor.restart(key.replica)
+                return False
             if await self._api.unload(process.url, key.loaded_as):
-                await self._tell(lambda state: facts.moved(state, key, ReplicaState.UNLOADED))
-                return
+                return True
             await asyncio.sleep(delay)
             delay = min(delay * 2, 10.0)
+        return False
+
+    async def _hangs(self, replica: ReplicaKey, process: Process) -> bool:
+        """Waits until a process that runs answers anybody; returns whether it does not for very long.
+
+        Predictions may hold it up for as long as the data plane waits for one.
+        """
+        patience = ANSWER_TIMEOUT if self.traffic.awaited(replica) else self._hung_after
+        before = self.traffic.answers(replica)
+        if await self._supervisor.answers(process, patience) or self.traffic.answers(replica) != before:
+            return False
+        return Identity(process.pid, process.started).alive() and self._up.get(replica) is process
 
     async def _drain(self, key: LoadKey) -> None:
         """Waits until one version answers nothing on one replica any more, or the model's drain time-out is over."""
@@ -338,3 +384,10 @@ class Engine:
         async with self._staging[name]:
             await asyncio.to_thread(self._artifacts.discard, name)
         self._staging.pop(name, None)
+
+
+def _serving(state: State) -> dict[ReplicaKey, Process]:
+    """Returns the processes recorded in `state` that run and had versions available: they are sent requests at once."""
+    held = {key.replica for key, was in state.loads() if was is ReplicaState.AVAILABLE}
+    known = [(key, record.process) for key, record in state.replicas() if record.process and key in held]
+    return {key: process for key, process in known if Identity(process.pid, process.started).alive()}

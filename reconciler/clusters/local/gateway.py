@@ -99,6 +99,8 @@ class Gateway:
                 return _error(504, f"model {name} did not answer within {ANSWER_TIMEOUT:g} s")
             finally:
                 self._traffic.leave(target)
+        if not self._traffic.routes(name):
+            return _error(503, f"model {name} takes no requests now: no version of it has the route")
         return _error(503, f"no version of model {name} can answer now")
 
     async def _ask(self, request: web.Request, body: bytes, target: Target, url: URL) -> web.StreamResponse:
@@ -109,6 +111,7 @@ class Gateway:
             async with self._session.request(
                 request.method, url, data=data, headers=headers, allow_redirects=False
             ) as answer:
+                self._traffic.answered(target)
                 back = CIMultiDict({key: answer.headers[key] for key in _PASSED_BACK if key in answer.headers})
                 back[ROUTE_HEADER] = target.route_header
                 if "Content-Length" in answer.headers and (answer.content_length or 0) <= BUFFERED:

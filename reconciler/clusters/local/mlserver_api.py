@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -14,28 +15,34 @@ CAUSE_LIMIT = 300
 """Characters of a cause that are kept."""
 
 SMOKE_TIMEOUT = 5.0
-"""Seconds in which the smoke request must be answered."""
+"""Seconds in which the smoke request must be answered by a process that has nothing else to answer."""
 
-READY_TIMEOUT = 5.0
-"""Seconds after a load in which the model must say that it is ready."""
+READY_TRIES = 50
+"""How often, with a tenth of a second between, a model that was loaded may say that it is not ready."""
+
+_NO_LIMIT = aiohttp.ClientTimeout()
+"""Time limits are set around the calls: a limit of the client's own may swallow the one around it."""
 
 _UNREACHABLE = (aiohttp.ClientError, OSError)
 
 
 class MlserverApi:
-    """The REST API of MLServer processes, each named by its base URL."""
+    """The REST API of MLServer processes, each named by its base URL.
+
+    A prediction may hold a whole process up, and whatever is asked meanwhile waits behind it. So no call takes a late
+    answer for a bad one before the time that its caller gives it is over.
+    """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def is_up(self, url: str, token: str) -> bool:
-        """Returns whether the process that calls itself `token` answers at `url` and is ready."""
-        timeout = aiohttp.ClientTimeout(total=2)
+    async def is_up(self, url: str, token: str, within: float) -> bool:
+        """Returns whether the process that calls itself `token` answers at `url` within so many seconds.
+
+        Whether it is ready is not asked: it says no for as long as it loads any model.
+        """
         try:
-            async with self._session.get(f"{url}/v2/health/ready", timeout=timeout) as response:
-                if response.status != 200:
-                    return False
-            async with self._session.get(f"{url}/v2", timeout=timeout) as response:
+            async with asyncio.timeout(within), self._session.get(f"{url}/v2", timeout=_NO_LIMIT) as response:
                 said: Any = await response.json(content_type=None)
         except (*_UNREACHABLE, TimeoutError, ValueError):
             return False
@@ -45,46 +52,63 @@ class MlserverApi:
         """Loads a version from its folder and waits until it is ready.
 
         Args:
-            within: seconds for the load.
+            within: seconds until it is ready.
 
         Raises:
-            LoadError: the server said why not, or it took too long. aiohttp.ClientError, OSError: it is gone.
+            LoadError: the server said why not, or it took too long. aiohttp.ClientError, OSError: the connection broke.
         """
-        limit = aiohttp.ClientTimeout(total=within)
         try:
-            async with self._session.post(f"{url}/v2/repository/models/{name}/load", timeout=limit) as response:
-                if response.status != 200:
-                    raise LoadError(await _cause(response))
+            async with asyncio.timeout(within):
+                async with self._session.post(f"{url}/v2/repository/models/{name}/load", timeout=_NO_LIMIT) as response:
+                    if response.status != 200:
+                        raise LoadError(await _cause(response))
+                await self._wait_ready(url, name)
         except TimeoutError as error:
             raise LoadError(f"it was not loaded within {within:g} s (load-timeout)") from error
-        await self._wait_ready(url, name)
 
-    async def is_ready(self, url: str, name: str) -> bool:
-        """Returns whether a version says it is ready; False when nothing answers."""
+    async def is_ready(self, url: str, name: str, within: float) -> bool:
+        """Returns whether a version says within so many seconds that it is ready; False when nothing answers."""
         try:
-            async with self._session.get(
-                f"{url}/v2/models/{name}/ready", timeout=aiohttp.ClientTimeout(total=READY_TIMEOUT)
-            ) as response:
-                return response.status == 200
+            async with asyncio.timeout(within):
+                return await self._says_ready(url, name)
         except (*_UNREACHABLE, TimeoutError):
             return False
 
-    async def smoke(self, url: str, name: str, request: str) -> None:
-        """Sends the smoke request (JSON text).
+    async def smoke(self, url: str, name: str, request: str, within: float, busy: Callable[[], bool]) -> None:
+        """Sends the smoke request (JSON text) and waits for a good answer.
+
+        It has `SMOKE_TIMEOUT` to answer. A stretch of that length at whose beginning or end the process had other
+        requests to answer does not count: the smoke request may have stood behind them all the time.
+
+        Args:
+            within: seconds to wait whatever else the process has to do. busy: whether it has other requests to answer.
 
         Raises:
-            LoadError: the answer was not 200, or came too late.
+            LoadError: the answer was not 200, or came too late. aiohttp.ClientError, OSError: the connection broke.
         """
-        body, limit = request.encode(), aiohttp.ClientTimeout(total=SMOKE_TIMEOUT)
-        headers = {"Content-Type": "application/json"}
         try:
-            async with self._session.post(
-                f"{url}/v2/models/{name}/infer", data=body, headers=headers, timeout=limit
-            ) as response:
-                if response.status != 200:
-                    raise LoadError(f"the smoke request was answered with {response.status}: {await _cause(response)}")
+            async with asyncio.timeout(within):
+                asking = asyncio.create_task(self._smoke(url, name, request))
+                try:
+                    was_busy = busy()
+                    while not (await asyncio.wait([asking], timeout=SMOKE_TIMEOUT))[0]:
+                        is_busy = busy()
+                        if not (was_busy or is_busy):
+                            raise LoadError(f"the smoke request was not answered within {SMOKE_TIMEOUT:g} s")
+                        was_busy = is_busy
+                    await asking
+                finally:
+                    asking.cancel()
         except TimeoutError as error:
-            raise LoadError(f"the smoke request was not answered within {SMOKE_TIMEOUT:g} s") from error
+            raise LoadError(f"the smoke request was not answered within {within:g} s (load-timeout)") from error
+
+    async def _smoke(self, url: str, name: str, request: str) -> None:
+        body, headers = request.encode(), {"Content-Type": "application/json"}
+        async with self._session.post(
+            f"{url}/v2/models/{name}/infer", data=body, headers=headers, timeout=_NO_LIMIT
+        ) as response:
+            if response.status != 200:
+                raise LoadError(f"the smoke request was answered with {response.status}: {await _cause(response)}")
 
     async def unload(self, url: str, name: str) -> bool:
         """Unloads a version; returns whether it is gone (one that is not known is)."""
@@ -97,12 +121,15 @@ class MlserverApi:
             return False
 
     async def _wait_ready(self, url: str, name: str) -> None:
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + READY_TIMEOUT
-        while not await self.is_ready(url, name):
-            if loop.time() >= limit:
-                raise LoadError("it was loaded, but does not say that it is ready")
+        for _ in range(READY_TRIES):
+            if await self._says_ready(url, name):
+                return
             await asyncio.sleep(0.1)
+        raise LoadError("it was loaded, but does not say that it is ready")
+
+    async def _says_ready(self, url: str, name: str) -> bool:
+        async with self._session.get(f"{url}/v2/models/{name}/ready", timeout=_NO_LIMIT) as response:
+            return response.status == 200
 
 
 async def _cause(response: aiohttp.ClientResponse) -> str:

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from contextlib import suppress
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -25,8 +25,9 @@ _log = logging.getLogger(__name__)
 START_TIMEOUT = 120.0
 """Seconds a process may take until it answers; on a busy machine importing its libraries takes long."""
 
-ADOPT_TIMEOUT = 20.0
-"""Seconds in which a process found running must answer before it is replaced."""
+ADOPT_TIMEOUT = 300.0
+"""Seconds in which a process found running must answer before it is replaced: as long as one request may take, because
+nobody knows what it was asked before."""
 
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -89,6 +90,16 @@ class Supervisor:
             _log.warning("replica %s does not answer: process %d is killed", replica, process.pid)
             await Identity(process.pid, process.started).end(0)
 
+    async def answers(self, process: Process, within: float) -> bool:
+        """Waits until `process` says who it is; returns False when it ends or `within` seconds are over before."""
+        identity = Identity(process.pid, process.started)
+        limit = time.monotonic() + within
+        while identity.alive() and (left := limit - time.monotonic()) > 0:
+            if await self._api.is_up(process.url, process.token, left):
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
     async def let_go(self) -> None:
         """Stops watching; the processes go on."""
         keepers = list(self._keepers.values())
@@ -118,7 +129,7 @@ class Supervisor:
         if process is None:
             process = self._started(replica)
             await self._observer.on_started(replica, process)
-            if not await self._answers(process, START_TIMEOUT):
+            if not await self.answers(process, START_TIMEOUT):
                 _log.warning("replica %s: process %d did not start; see its log", replica, process.pid)
                 await Identity(process.pid, process.started).end(0)
                 return
@@ -135,7 +146,7 @@ class Supervisor:
         if known is None or not Identity(known.pid, known.started).alive():
             return None
         self._current[replica] = known
-        if await self._answers(known, ADOPT_TIMEOUT):
+        if await self.answers(known, ADOPT_TIMEOUT):
             return known
         _log.warning("replica %s: process %d from before does not answer and is replaced", replica, known.pid)
         await Identity(known.pid, known.started).end(0)
@@ -153,13 +164,3 @@ class Supervisor:
         process = Process(identity.pid, identity.started, port, token)
         self._current[replica] = process
         return process
-
-    async def _answers(self, process: Process, within: float) -> bool:
-        identity = Identity(process.pid, process.started)
-        with suppress(TimeoutError):  # told by the return value
-            async with asyncio.timeout(within):
-                while identity.alive():
-                    if await self._api.is_up(process.url, process.token):
-                        return True
-                    await asyncio.sleep(0.1)
-        return False

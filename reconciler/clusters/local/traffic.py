@@ -49,6 +49,7 @@ class Traffic:
         self._routes: dict[str, list[_Choice]] = {}
         self._targets: dict[tuple[LoadKey, str], Target] = {}
         self._in_flight: Counter[LoadKey] = Counter()
+        self._answers: Counter[ReplicaKey] = Counter()
 
     def publish(self, state: State, urls: Mapping[ReplicaKey, str]) -> None:
         """Takes over the routes of `state`. `urls`: where the replicas that answer do so."""
@@ -58,6 +59,10 @@ class Traffic:
     def knows(self, model: str) -> bool:
         """Returns whether there is a model of that name, on the air or not."""
         return model in self._routes
+
+    def routes(self, model: str) -> bool:
+        """Returns whether some version of a model has the route, answering or not."""
+        return bool(self._routes.get(model))
 
     def pick(self, model: str, tried: Collection[LoadKey] = ()) -> Target | None:
         """Returns where the next request of `model` goes, None when nothing answers; prefers what was not tried.
@@ -90,6 +95,18 @@ class Traffic:
             del self._in_flight[target.key]
         if not any(target in choice.targets for choice in self._routes.get(target.key.model, ())):
             self._on_drained()
+
+    def answered(self, target: Target) -> None:
+        """Counts an answer that has begun."""
+        self._answers[target.key.replica] += 1
+
+    def answers(self, replica: ReplicaKey) -> int:
+        """Returns how many requests a replica has begun to answer so far."""
+        return self._answers[replica]
+
+    def awaited(self, replica: ReplicaKey) -> int:
+        """Returns how many requests a replica is answering, whatever the model."""
+        return sum(n for key, n in self._in_flight.items() if key.replica == replica)
 
     def in_flight(self, model: str, number: int) -> int:
         """Returns how many requests a version is answering."""
