@@ -175,8 +175,12 @@ class Settings:
     local_port: int | None = _setting(
         None, _port, "port on which the local cluster answers requests", shown="9000, or a free one", group="local"
     )
-    local_artifacts: Path = _setting(
-        Path(), _path, "folder below which a relative storageUri lies", shown="`artifacts` in --state", group="local"
+    local_artifacts: Path | None = _setting(
+        None,
+        _path,
+        "folder below which a relative storageUri lies",
+        shown="the one it had before, at first `artifacts` in --state",
+        group="local",
     )
     cache: Path = _setting(Path(), _path, "folder for clones of repositories", shown="in the user's cache folder")
     only: tuple[str, ...] = _setting((), _names, "restrict the plan to this model (may be given several times)")
@@ -246,10 +250,7 @@ def load(flags: Mapping[str, str], *, environ: Mapping[str, str], settings_file:
     given |= _from_file(settings_file, environ) | _from_environment(environ)
     given |= {name: _Given(text, f"flag {TABLE[name].flag}") for name, text in flags.items()}
     values = {name: _parsed(TABLE[name], source) for name, source in given.items()}
-    settings = Settings(**values)
-    if "local_artifacts" not in values:
-        settings = dataclasses.replace(settings, local_artifacts=settings.state / "artifacts")
-    return settings
+    return Settings(**values)
 
 
 def _parsed(setting: Setting, given: _Given) -> Any:

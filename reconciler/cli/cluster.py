@@ -7,9 +7,10 @@ import json
 
 import typer
 
-from reconciler.cli import build
+from reconciler.cli import build, failures
 from reconciler.cli.live_view import live_json, print_live
 from reconciler.cli.options import CLUSTER, SHOWING, with_settings
+from reconciler.errors import UsageError
 from reconciler.settings import Settings
 
 local = typer.Typer(help="Start and stop the local cluster.", rich_markup_mode=None)
@@ -32,7 +33,7 @@ async def _status(settings: Settings) -> None:
 
 
 @local.command()
-@with_settings("state", "local_port", "local_artifacts")
+@with_settings("state", "local_port", "local_artifacts", "no_color")
 def up(settings: Settings) -> int:
     """Start the local cluster in the background; one that is up already is left alone."""
     from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
@@ -40,6 +41,13 @@ def up(settings: Settings) -> int:
     address = lifecycle.up(settings.state, port=settings.local_port, artifacts=settings.local_artifacts)
     print(f"the local cluster {'is up' if address.started else 'was up already'}: {address.url}")
     print(f"artifacts: {address.artifacts}")
+    if not address.artifacts.is_dir():
+        missing = UsageError(
+            f"there is no folder {address.artifacts}",
+            why="models with a relative storageUri cannot be loaded from it",
+            fix="make it; for another one: reconciler local down, then reconciler local up --local-artifacts FOLDER",
+        )
+        failures.warn(missing, no_color=settings.no_color)
     return 0
 
 

@@ -39,17 +39,16 @@ async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool
     from reconciler import planner  # noqa: PLC0415 - see above
     from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
     from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
-    from reconciler.reports.report import exit_code, invalid, planned  # noqa: PLC0415 - see above
+    from reconciler.reports.report import exit_code, failed, planned  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     async with build.cluster(settings) as cluster:
         try:
             desired = await build.source(repository)()
         except ManifestsInvalid as error:
-            if settings.output == "markdown":  # for a merge request, whose readers do not see the error stream
-                print_report(
-                    invalid(error.problems, build.look(settings, repository)()), "markdown", build.console(settings)
-                )
+            if settings.output != "text":  # whoever reads those does not see the error stream
+                report = failed(error, build.look(settings, repository)())
+                print_report(report, settings.output, build.console(settings))
             raise
         found = planner.plan(desired, await cluster.observe(), build.guards(settings))
     if out is not None:

@@ -67,7 +67,7 @@ def _write(target: Path, artifact: Artifact) -> None:
         raise UsageError(
             "the example models cannot be trained",
             why=f"{error.name} is not installed; it comes with the extra `local`",
-            fix="pip install 'model-reconciler[local]' on Python 3.12",
+            fix="in a clone, on Python 3.11 or 3.12: pip install '.[local]'",
         ) from error
     target.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, target / "model.joblib")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.demo.measure import Latency
-from reconciler.demo.steps import Step
+from reconciler.demo.steps import CHURN, Step
 from reconciler.demo.story import Result
+from reconciler.demo.traffic import request_body
 from reconciler.demo.workspace import Workspace
+
+REPORTS = ("log", "--reverse", "--format=%s", "origin/reconciler-reports")
+"""What Git is asked for the reports that were written."""
 
 
 class Narrator:
@@ -80,8 +85,12 @@ class Narrator:
 
     def reports(self, subjects: Sequence[str]) -> None:
         """Shows what was written to the branch of reports, the oldest first."""
-        self.chapter("Reports in Git", "Every pass that did something has left its report, as Markdown and JSON:")
-        self.command("git log --format=%s origin/reconciler-reports")
+        self.chapter(
+            "Reports in Git",
+            "Every pass that acted or blocked something has told so on a branch, as Markdown and JSON: before its first "
+            "action, and at its end. The oldest first:",
+        )
+        self.command("git fetch && " + shlex.join(("git", *REPORTS)))
         for subject in subjects:
             self._console.print(Text(f"  {subject}"))
 
@@ -96,13 +105,20 @@ class Narrator:
             f"cd {workspace.work}",
             "cat README.md                            # says what to try; spam is gone, churn is at v4",
             "reconciler status",
-            f"curl {url}/v2/models/churn/ready -i",
+            f"curl -i {url}/v2/models/{CHURN.model}/infer -d '{json.dumps(request_body([1.0] * CHURN.features))}'",
             "git pull && git show origin/reconciler-reports:default/latest.md",
             "reconciler plan                          # after an edit, a commit and a push",
             "reconciler sync",
         )
         for line in lines:
             self._console.print(Text(f"  {line}", style="bold cyan"), soft_wrap=True)
+
+    def removed(self, workspace: Workspace) -> None:
+        """Says what is left of the demo."""
+        gone = not workspace.folder.exists()
+        self._console.print()
+        end = "is removed, with all that was in it" if gone else "could not be removed"
+        self._console.print(f"The local cluster is down; {workspace.folder} {end}.", soft_wrap=True)
 
 
 def as_json(results: Sequence[Result]) -> str:

@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import Console
 
 from reconciler.clusters.local import lifecycle
-from reconciler.demo.narration import Narrator, as_json
+from reconciler.demo.narration import REPORTS, Narrator, as_json
 from reconciler.demo.steps import STEPS
 from reconciler.demo.story import Result, Stage, play, run_command
 from reconciler.demo.workspace import Workspace, opened
@@ -31,7 +31,7 @@ def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
     """
     if shutil.which("git") is None:
         raise UsageError(
-            "the demo cannot start", why="Git is not installed", fix="Install it, such as with `apt-get install git`."
+            "the demo cannot start", why="Git is not installed", fix="install it, such as with `apt-get install git`"
         )
     out = sys.stderr if json_output else sys.stdout
     console = Console(file=out, no_color=no_color or None, highlight=False, markup=False)
@@ -45,6 +45,7 @@ def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
             narrator.play_on(workspace, stage.url)
             with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a user ends it
                 threading.Event().wait()
+    narrator.removed(workspace)
     return 0 if len(results) == len(STEPS) and not any(result.wrong for result in results) else 1
 
 
@@ -63,9 +64,8 @@ async def _play(workspace: Workspace, narrator: Narrator, out: TextIO) -> tuple[
         if results[-1].wrong:
             break  # the steps after it build on it
     await asyncio.to_thread(workspace.git, "fetch", "--quiet")
-    subjects = await asyncio.to_thread(
-        workspace.git, "log", "--reverse", "--format=%s", "--remotes=origin/reconciler-reports*"
-    )
+    there = await asyncio.to_thread(workspace.git, "branch", "--remotes", "--list", REPORTS[-1])
+    subjects = await asyncio.to_thread(workspace.git, *REPORTS) if there else ""
     narrator.reports(subjects.splitlines())
     narrator.table(results)
     narrator.verdict(results, STEPS)

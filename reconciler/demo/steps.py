@@ -20,7 +20,7 @@ class Step:
 
     Attributes:
         name: as it stands in the table and in the JSON. story: what is about to happen, for the terminal.
-        edit: changes files of the workspace; what it changed in the clone is then pushed.
+        edit: changes files of the workspace. git: the commands that then commit and push it, as they are shown.
         target: the model that is sent requests meanwhile, None in the first step, when there is none yet.
         expected: which of its versions may answer. exit_code: of `reconciler sync`.
         least: requests to send in all, at least.
@@ -30,6 +30,7 @@ class Step:
     name: str
     story: str
     edit: Callable[[Workspace], None]
+    git: tuple[tuple[str, ...], ...]
     target: Artifact | None
     expected: Expected
     exit_code: int
@@ -55,12 +56,12 @@ def _mended(workspace: Workspace) -> None:
     _store(old=BROKEN.folder, new=MENDED)(workspace)
 
 
-def _revert(workspace: Workspace) -> None:
-    workspace.git("revert", "--no-edit", "--no-commit", "HEAD")
+def _nothing(_: Workspace) -> None:
+    """Edits nothing: Git alone makes the change."""
 
 
-def _remove(workspace: Workspace) -> None:
-    workspace.git("rm", "--quiet", "models/spam.yaml")
+def _commit(message: str) -> tuple[tuple[str, ...], ...]:
+    return (("commit", "-am", message), ("push",))
 
 
 ALL_ANSWER = (("churn", 200), ("fraud", 200), ("spam", 200), ("demand", 200))
@@ -70,7 +71,8 @@ STEPS = (
     Step(
         "first sync",
         "The repository holds two servers and four models; the cluster holds nothing yet.",
-        lambda workspace: None,
+        _nothing,
+        (),
         None,
         NOTHING_MOVES,
         exit_code=0,
@@ -80,6 +82,7 @@ STEPS = (
         "new version",
         "churn goes from v1 to v2, both replicas, under steady requests.",
         _store(old="churn/v1", new=CHURN),
+        _commit("Churn v2"),
         CHURN,
         Expected("v1", "v2"),
         exit_code=0,
@@ -90,6 +93,7 @@ STEPS = (
         "broken artifact",
         "churn v3 is an upload that was cut off: it cannot be loaded. v2 has to go on serving.",
         _broken,
+        _commit("Churn v3"),
         CHURN,
         Expected("v2", "v2"),
         exit_code=5,
@@ -99,6 +103,7 @@ STEPS = (
         "mended artifact",
         "churn v4 is what v3 should have been.",
         _mended,
+        _commit("Churn v4"),
         CHURN,
         Expected("v2", "v4"),
         exit_code=0,
@@ -107,6 +112,7 @@ STEPS = (
         "does not fit",
         "demand v2 needs 200M beside the 200M of v1, on a server of 300M. v1 has to go on serving.",
         _store(old="demand/v1", new=BY_FOLDER["demand/v2"]),
+        _commit("Demand v2"),
         DEMAND,
         NOTHING_MOVES,
         exit_code=4,
@@ -115,7 +121,8 @@ STEPS = (
     Step(
         "revert",
         "The commit is reverted: what Git asks for is what serves.",
-        _revert,
+        _nothing,
+        (("revert", "--no-edit", "HEAD"), ("push",)),
         DEMAND,
         NOTHING_MOVES,
         exit_code=0,
@@ -124,7 +131,8 @@ STEPS = (
     Step(
         "removed model",
         "spam leaves the repository; churn is watched meanwhile.",
-        _remove,
+        _nothing,
+        (("rm", "models/spam.yaml"), *_commit("Without spam")),
         CHURN,
         Expected("v4", "v4"),
         exit_code=0,

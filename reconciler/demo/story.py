@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sys
 import time
 from collections import Counter
@@ -117,22 +118,22 @@ async def _change(stage: Stage, step: Step) -> tuple[int, Window]:
     # In a thread: the clients in this process go on meanwhile.
     await asyncio.to_thread(step.edit, stage.workspace)
     start = time.monotonic()
-    edit = await asyncio.to_thread(_push, stage.workspace, step)
+    edit = await asyncio.to_thread(_publish, stage.workspace, step)
     if edit:
         stage.audience.edit(edit)
-        stage.audience.command(f"git commit -am '{step.name}' && git push")
+        stage.audience.command(" && ".join(shlex.join(("git", *command)) for command in step.git))
     exit_code = await run_command(stage.workspace, ("sync",), out=stage.out, announce=stage.audience.command)
     return exit_code, Window(start, time.monotonic())
 
 
-def _push(workspace: Workspace, step: Step) -> list[str]:
-    """Pushes what was edited, if anything was, and returns the lines that differ."""
+def _publish(workspace: Workspace, step: Step) -> list[str]:
+    """Commits and pushes what was edited, if anything was, and returns the lines that differ."""
     workspace.report.unlink(missing_ok=True)
-    workspace.git("add", "--all")
-    difference = workspace.git("diff", "--cached", "--unified=0").splitlines()
-    if difference:
-        workspace.push(step.name.capitalize())
-    return [line for line in difference if line.startswith(("+", "-")) and line != "--- /dev/null"]
+    before = workspace.git("rev-parse", "HEAD").strip()
+    for command in step.git:
+        workspace.git(*command)
+    difference = workspace.git("diff", "--unified=0", before, "HEAD").splitlines()
+    return [line for line in difference if line.startswith(("+", "-")) and "/dev/null" not in line]
 
 
 async def _first(stage: Stage, step: Step) -> Result:

@@ -64,6 +64,11 @@ async def status_of(url: str, model: str, features: int) -> int:
         return (await _send(session, traffic, 0)).status
 
 
+def request_body(data: list[float]) -> dict[str, object]:
+    """Returns a request in the Open Inference Protocol for one row of numbers."""
+    return {"inputs": [{"name": "predict", "shape": [1, len(data)], "datatype": "FP64", "data": data}]}
+
+
 async def _work(session: aiohttp.ClientSession, traffic: Traffic, leave: asyncio.Event) -> None:
     for number in itertools.count():
         if leave.is_set():
@@ -73,8 +78,7 @@ async def _work(session: aiohttp.ClientSession, traffic: Traffic, leave: asyncio
 
 
 async def _send(session: aiohttp.ClientSession, traffic: Traffic, number: int) -> Request:
-    data = [float((number + position) % 7) for position in range(traffic.features)]
-    body = {"inputs": [{"name": "predict", "shape": [1, traffic.features], "datatype": "FP64", "data": data}]}
+    body = request_body([float((number + position) % 7) for position in range(traffic.features)])
     start = time.monotonic()
     try:
         async with session.post(traffic.url, json=body) as response:

@@ -76,7 +76,7 @@ class Workspace:
         """Commits everything in the clone and pushes it."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
-        self.git("push", "--quiet", "origin", "HEAD")
+        self.git("push", "--quiet", "--set-upstream", "origin", "HEAD")
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Replaces the text `old`, which must be there, in a file of the clone."""

@@ -102,7 +102,7 @@ def _replayed(result: Plan, live: LiveState, guards: Guards) -> Plan:
         raise PlanUnsafe(
             f"the plan does not survive its replay: {found[0]}",
             why=f"{len(found)} violation(s); the planner and its checker disagree, which is a bug",
-            fix="nothing was changed; please report it with `reconciler plan -o json`",
+            fix="please report it, with the manifests and the output of `reconciler status -o json`",
         )
     return result
 

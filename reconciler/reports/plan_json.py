@@ -41,7 +41,7 @@ def saved_plan_matches(text: bytes, plan: Plan) -> None:
     changes = [change for change in _changes(saved, now) if change]
     if changes:
         raise PlanStale(
-            "the saved plan is stale, nothing was changed",
+            "the saved plan is stale, nothing of it was applied",
             why="; ".join(changes),
             fix="make a new plan, look at it, and apply that one",
         )

@@ -190,23 +190,8 @@ def interrupted(report: Report, ended_at: float, why: str) -> Report:
 
 def failed(error: ReconcilerError, context: Context, ended_at: float | None = None) -> Report:
     """Returns the report of a pass that came to no plan; invalid manifests are told one by one."""
-    if isinstance(error, ManifestsInvalid):
-        return invalid(error.problems, context, ended_at)
     empty = Report(_clean_context(context), Verdict.FAILED, 0, "")
     return closed(empty, context.started_at if ended_at is None else ended_at, error=error)
-
-
-def invalid(problems: tuple[Problem, ...], context: Context, ended_at: float | None = None) -> Report:
-    """Returns the report of a commit whose manifests are not valid."""
-    error = ManifestsInvalid(problems)
-    return Report(
-        context=_clean_context(context),
-        verdict=Verdict.INVALID,
-        exit_code=error.exit_code,
-        summary=f"{error.what}, nothing was changed",
-        problems=tuple(_clean_problem(problem) for problem in error.problems),
-        ended_at=context.started_at if ended_at is None else ended_at,
-    )
 
 
 _RESULTS = {5: Verdict.INCOMPLETE, 4: Verdict.BLOCKED}

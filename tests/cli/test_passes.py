@@ -89,6 +89,8 @@ def test_invalid_manifests_are_all_told_and_reported_once(play: Play, capsys: py
     assert "replicas" in told
     assert execute(["plan", "-o", "markdown"]) == 3
     assert "churn.yaml:4" in capsys.readouterr().out
+    assert execute(["plan", "-o", "json"]) == 3
+    assert json.loads(capsys.readouterr().out)["status"] == "invalid"
     assert execute(["sync"]) == 3
     assert len(play.reports()) == 1
     assert "churn.yaml" in play.report()

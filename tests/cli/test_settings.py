@@ -115,7 +115,7 @@ def test_no_color_of_the_environment_is_heeded() -> None:
 def test_folders_follow_the_users_environment_and_are_absolute() -> None:
     settings = load({"cache": "relative"}, environ={"XDG_STATE_HOME": "/somewhere"})
     assert settings.state == Path("/somewhere/model-reconciler/local")
-    assert settings.local_artifacts == settings.state / "artifacts"
+    assert settings.local_artifacts is None
     assert settings.cache.is_absolute()
 
 

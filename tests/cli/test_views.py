@@ -12,7 +12,7 @@ from rich.console import Console
 from reconciler.cli.views import DaemonView, PassView
 from reconciler.errors import ManifestsInvalid, Problem, ReconcilerError
 from reconciler.model.plan import Decision, Plan, Reason, Verb
-from reconciler.reports.report import Context, Report, closed, invalid, planned
+from reconciler.reports.report import Context, Report, closed, failed, planned
 
 CONTEXT = Context("default", "local", 1000.0, commit="c1")
 PROBLEMS = (Problem("a.yaml", 1, "spec", "bad", "rule", "fix"),)
@@ -65,7 +65,7 @@ def test_invalid_manifests_are_told_once_as_an_error(capsys: pytest.CaptureFixtu
     stream = io.StringIO()
     view = DaemonView("text", Console(file=stream))
     for _ in range(2):
-        view.end(invalid(PROBLEMS, CONTEXT))
+        view.end(failed(ManifestsInvalid(PROBLEMS), CONTEXT))
         view.failed(ManifestsInvalid(PROBLEMS))
     assert capsys.readouterr().err.count("a.yaml:1") == 1
     assert stream.getvalue() == ""
@@ -73,5 +73,5 @@ def test_invalid_manifests_are_told_once_as_an_error(capsys: pytest.CaptureFixtu
 
 def test_a_program_that_reads_json_is_told_of_invalid_manifests_too(capsys: pytest.CaptureFixture[str]) -> None:
     with PassView("json", Console()) as view:
-        view.end(invalid(PROBLEMS, CONTEXT))
+        view.end(failed(ManifestsInvalid(PROBLEMS), CONTEXT))
     assert json.loads(capsys.readouterr().out)["status"] == "invalid"

@@ -78,6 +78,13 @@ def test_the_story_is_told_on_the_error_stream_and_shows_the_reports(played: tup
     assert "100000000 bytes" in told  # what was missing
     assert "default: done, 10 of 10 actions done" in told  # from the branch of reports
     assert "Every step ended as it should" in told
+    assert "$ git commit -am 'Churn v2' && git push" in told
+    assert "$ git revert --no-edit HEAD && git push" in told
+
+
+def test_its_end_says_what_was_removed(played: tuple[int, str, str, Path]) -> None:
+    assert f"{played[3]}/reconciler-demo-" in played[2].splitlines()[-1]
+    assert "is removed" in played[2]
 
 
 def test_nothing_is_left_after_its_end(played: tuple[int, str, str, Path]) -> None:

@@ -28,6 +28,14 @@ def test_artifacts_are_the_same_bytes_whenever_they_are_built(tmp_path: Path) ->
     assert len(contents(tmp_path / "here")) == 2 * len(EXAMPLES)
 
 
+def test_making_artifacts_without_the_project_installed_says_what_to_do(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "examples/make_artifacts.py", str(tmp_path)]
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, check=False, cwd=Path(__file__).parents[2], env=bare, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "fix: make setup" in done.stderr
+
+
 def test_a_broken_artifact_differs_from_the_good_one_only_in_being_cut_off(tmp_path: Path) -> None:
     build(tmp_path / "good", EXAMPLES[:1])
     write_broken(tmp_path / "broken", EXAMPLES[0])
@@ -42,8 +50,9 @@ def test_every_step_edits_the_example_repository_and_pushes_a_commit() -> None:
         head = workspace.git("rev-parse", "HEAD")
         for step in STEPS:
             step.edit(workspace)
-            if workspace.git("status", "--porcelain"):
-                workspace.push(step.name)
+            for command in step.git:
+                workspace.git(*command)
+            assert not workspace.git("status", "--porcelain"), step.name
             assert (workspace.git("rev-parse", "HEAD") != head) == (step.target is not None), step.name
             head = workspace.git("rev-parse", "HEAD")
             assert workspace.git("rev-parse", "origin/main") == head

@@ -93,6 +93,28 @@ async def test_a_request_reaches_the_version_under_its_own_name_with_its_body(pl
     assert body == b'{"path": "/v2/models/m_1/infer", "body": "{\\"inputs\\": []}"}'
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, "application/json"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, "application/json"),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, "application/json"),
+        ({"Content-Type": "application/octet-stream"}, "application/octet-stream"),
+        ({"Inference-Header-Content-Length": "2"}, ""),
+    ],
+)
+async def test_what_curl_calls_a_form_or_leaves_unnamed_is_sent_as_json(
+    plane: Plane, given: dict[str, str], sent: str
+) -> None:
+    async def said(request: web.Request) -> web.StreamResponse:
+        return web.json_response(request.headers.get("Content-Type", ""))
+
+    plane.route((100, [await plane.replica(said)]))
+    url = f"{plane.url}/v2/models/m/infer"
+    async with plane.client.post(url, data=b"{}", headers=given, skip_auto_headers=["Content-Type"]) as response:
+        assert await response.json() == sent
+
+
 async def test_weights_are_kept_exactly_and_replicas_take_turns(plane: Plane) -> None:
     seen: Counter[str] = Counter()
 

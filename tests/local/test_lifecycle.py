@@ -38,6 +38,13 @@ def test_a_running_cluster_keeps_its_settings(started: Start, tmp_path: Path) ->
         started(local.state, port=free_port())
 
 
+def test_the_artifacts_folder_is_remembered(started: Start, artifacts: Path) -> None:
+    state = started().state
+    assert lifecycle.up(state).artifacts == artifacts
+    lifecycle.down(state)
+    assert lifecycle.up(state).artifacts == artifacts
+
+
 def test_the_port_is_the_same_after_a_restart(started: Start) -> None:
     port = free_port()
     assert started(port=port).url == f"http://127.0.0.1:{port}"
@@ -88,7 +95,7 @@ def test_another_python_or_a_missing_mlserver_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(UsageError) as error:
         lifecycle.check_here(version, there)
-    assert error.value.fix == "pip install 'model-reconciler[local]' on Python 3.12"
+    assert error.value.fix == "in a clone, on Python 3.11 or 3.12: pip install '.[local]'"
 
 
 def test_this_python_with_mlserver_is_good() -> None:

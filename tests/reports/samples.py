@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.errors import ClusterUnavailable, Problem
+from reconciler.errors import ClusterUnavailable, ManifestsInvalid, Problem
 from reconciler.model.manifests import ModelManifest, ModelSpec, Parameter, Source
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import (
@@ -17,7 +17,7 @@ from reconciler.model.plan import (
     Reason,
     Verb,
 )
-from reconciler.reports.report import Context, Report, closed, failed, invalid, planned, running, with_outcome
+from reconciler.reports.report import Context, Report, closed, failed, planned, running, with_outcome
 
 START = 1_795_366_000.0
 COMMIT = "1a2b3c4d5e6f70819293a4b5c6d7e8f901234567"
@@ -171,7 +171,7 @@ def rejected() -> Report:
             "write storageUri",
         ),
     )
-    return invalid(problems, CONTEXT, START + 1)
+    return failed(ManifestsInvalid(problems), CONTEXT, START + 1)
 
 
 def unreachable() -> Report:

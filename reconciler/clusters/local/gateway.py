@@ -105,7 +105,7 @@ class Gateway:
 
     async def _ask(self, request: web.Request, body: bytes, target: Target, url: URL) -> web.StreamResponse:
         """Asks one target. Raises _NotAnsweredError when it broke off before the client was told anything."""
-        headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
+        headers = _passed_on(request, body)
         data = io.BytesIO(body) if len(body) > BUFFERED else body or None
         try:
             async with self._session.request(
@@ -121,6 +121,15 @@ class Gateway:
             raise
         except (aiohttp.ClientError, ConnectionError) as error:
             raise _NotAnsweredError from error
+
+
+def _passed_on(request: web.Request, body: bytes) -> dict[str, str]:
+    """Returns the headers for the target. What `curl -d` calls a form, for want of a better word, is sent as JSON."""
+    headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
+    unsaid = request.headers.get("Content-Type") is None or request.content_type == "application/x-www-form-urlencoded"
+    if body and unsaid and "Inference-Header-Content-Length" not in headers:
+        headers["Content-Type"] = "application/json"
+    return headers
 
 
 async def _streamed(

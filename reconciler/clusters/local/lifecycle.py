@@ -55,19 +55,20 @@ class Status:
     mlservers: int
 
 
-def up(state: Path, *, port: int | None = None, artifacts: Path) -> Address:
+def up(state: Path, *, port: int | None = None, artifacts: Path | None = None) -> Address:
     """Starts the local cluster in `state` and returns when it answers; one that runs already is left alone.
 
     Args:
         state: the state folder, made if need be. port: of the data plane on 127.0.0.1; None: the one it had before, or
-            9000, or another free one. artifacts: what a relative `storageUri` is below.
+            9000, or another free one. artifacts: what a relative `storageUri` is below; None: the folder it had before,
+            or `artifacts` in the state folder.
 
     Raises:
         UsageError: the wrong Python, MLServer not installed, the port is taken, or it runs with other settings.
         ClusterError: it did not start; says what its log says.
     """
     check_here(sys.version_info[:2], installed())
-    state, artifacts = state.resolve(), artifacts.resolve()
+    state, artifacts = state.resolve(), artifacts and artifacts.resolve()
     _make_private(state)
     with FileLock(state / "up.lock"):
         running = _answering(state)
@@ -100,7 +101,7 @@ def check_here(version: tuple[int, int], capabilities: Collection[str]) -> None:
     Args:
         version: of this Python. capabilities: of the MLServer installed here, empty when there is none.
     """
-    fix = "pip install 'model-reconciler[local]' on Python 3.12"
+    fix = "in a clone, on Python 3.11 or 3.12: pip install '.[local]'"
     if version not in ((3, 11), (3, 12)):
         what = f"the local cluster does not run on Python {version[0]}.{version[1]}"
         raise UsageError(what, why="MLServer 1.7.1 exists for Python 3.11 and 3.12 only", fix=fix)
@@ -118,7 +119,7 @@ def _make_private(state: Path) -> None:
         ) from error
 
 
-def _check_same(running: Running, port: int | None, artifacts: Path) -> None:
+def _check_same(running: Running, port: int | None, artifacts: Path | None) -> None:
     for name, asked, has in (("port", port, running.port), ("artifacts", artifacts, running.artifacts)):
         if asked is not None and asked != has:
             what = f"the local cluster runs already, with {name} {has} and not {asked}"
@@ -153,9 +154,10 @@ def _answers(state: Path) -> bool:
     return True
 
 
-def _started(state: Path, port: int | None, artifacts: Path) -> Running:
-    arguments = ["--state", str(state), "--artifacts", str(artifacts)]
+def _started(state: Path, port: int | None, artifacts: Path | None) -> Running:
     before = read_running(state)
+    folder = artifacts or (before.artifacts if before else state / "artifacts")
+    arguments = ["--state", str(state), "--artifacts", str(folder)]
     if port is not None:
         arguments += ["--port", str(port)]
     elif before is not None:
