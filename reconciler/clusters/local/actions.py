@@ -22,7 +22,7 @@ _S = ReplicaState
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?")
 
 FAILED_ANNOTATION = PREFIX + "failed"
-"""Keeps the version that failed last on the object (DESIGN.md, "The forms of a rollout")."""
+"""Keeps the version that failed last on the object (docs/planning-decisions.md, row 9)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where a version goes: pure placement by the rules of Seldon's scheduler (SELDON.md, "Capacity").
+"""Where a version goes: pure placement by the rules of Seldon's scheduler (docs/seldon.md, "Capacity").
 
 A Server matches if it offers everything a model needs; a replica of it, if it is ready and has room. Replicas are taken
 by most room, then lowest index. All wanted replicas or none, unless `minReplicas` is above 0. Unlike Seldon, what
