@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reconciler import health
-from reconciler.model.live import LiveModel, LiveServer, LiveState
+from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
 from reconciler.model.quantity import format_bytes
 
 
@@ -23,12 +23,14 @@ def print_live(live: LiveState, console: Console) -> None:
             ready = "yes" if replica.ready else "no"
             room, limit = format_bytes(replica.room), format_bytes(replica.limit)
             servers.add_row(server.name, str(replica.index), ready, room, limit, server.instance or "nobody")
-    models = _table("MODEL", "SERVES", "ANSWERING", "REPLICAS", "SERVER", "STATE", "OWNER")
+    models = _table("MODEL", "ANSWERING", "ARTIFACT", "REPLICAS", "SERVER", "STATE", "OWNER")
     for model in live.models:
         models.add_row(*_model_row(model))
     console.print(servers)
     console.print()
     console.print(models)
+    for trouble in filter(None, map(_trouble, live.models)):
+        console.print(trouble)
 
 
 def live_json(live: LiveState) -> dict[str, Any]:
@@ -51,13 +53,28 @@ def _model_row(model: LiveModel) -> tuple[str, ...]:
     counted = serving or live
     return (
         model.name,
-        "yes" if serving else "no",
         f"version {serving.number}" if serving else "none",
+        _artifact(model, serving),
         f"{counted.available}/{counted.wanted}" if counted else "0/0",
         (counted.server if counted else "") or "none",
         _state(model),
         model.instance or "nobody",
     )
+
+
+def _artifact(model: LiveModel, serving: LiveVersion | None) -> str:
+    """What the answering version was loaded from; only the live version's is known."""
+    if serving is None:
+        return "none"
+    return model.spec.storage_uri if serving is model.live_version else "an earlier one"
+
+
+def _trouble(model: LiveModel) -> str:
+    """Why the live version does not serve, if it is known; empty if it does."""
+    live = model.live_version
+    if live is None or live is health.serving_version(model) or not live.reason:
+        return ""
+    return f"{model.name} version {live.number} ({model.spec.storage_uri}): {live.reason}"
 
 
 def _state(model: LiveModel) -> str:
