@@ -276,4 +276,4 @@ def server_policy_annotations(policy: ServerPolicy) -> dict[str, str]:
 def _annotation_text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return ("enabled" if value else "disabled") if name == "prune" else ("true" if value else "false")
-    return format_duration(value) if isinstance(value, float) else str(value)
+    return format_duration(float(value)) if name.endswith("timeout") and isinstance(value, int | float) else str(value)

@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_blocked_and_the_rest_goes_on(play: Play, capsys: p
     play.write("other", "churn/v1", memory="50M")
     play.push()
     assert execute(["sync"]) == 4
-    assert "50000000 bytes" in capsys.readouterr().out
+    assert "50000000 bytes" in " ".join(capsys.readouterr().out.split())
     assert serving(play) == "churn/v1"
     live = asyncio.run(LocalCluster(play.workspace.state).observe())
     assert live.model("other") is not None

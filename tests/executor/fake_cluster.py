@@ -19,7 +19,7 @@ from reconciler.model.live import (
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import ServerSpec
+from reconciler.model.manifests import ServerSpec, Strategy
 from reconciler.model.plan import Action, ActionKind
 from tests.executor.virtual_time import now
 
@@ -75,6 +75,7 @@ class FakeCluster:
         handler = {
             ActionKind.LOAD: self._load,
             ActionKind.SHIFT: self._shift,
+            ActionKind.DRAIN: self._drain,
             ActionKind.UNLOAD: self._unload,
             ActionKind.DECOMMISSION: self._decommission,
         }.get(action.kind)
@@ -123,6 +124,13 @@ class FakeCluster:
         model = self.models[action.subject]
         number = next(v.number for v in reversed(model.versions) if v.digest == action.digest)
         self.models[action.subject] = replace(model, route=((number, 100),))
+
+    def _drain(self, action: Action) -> None:
+        """Only a recreate takes the version out of the route; otherwise another has it already."""
+        model = self.models[action.subject]
+        if action.model is not None and action.model.policy.strategy is Strategy.RECREATE:
+            route = tuple(pair for pair in model.route if pair[0] != action.number)
+            self.models[action.subject] = replace(model, route=route)
 
     def _unload(self, action: Action) -> None:
         model = self.models[action.subject]

@@ -228,6 +228,8 @@ def _drain_progress(action: Action, model: LiveModel | None) -> Progress:
     version = None if model is None else version_meant(action, model)
     if version is None or not version.occupied:
         return Progress(Stage.DONE, "it is gone")
+    if model is not None and _gap_allowed(action) and version.in_flight is not None and _weight(model, version):
+        return Progress(Stage.PENDING, "it still has the route")
     if version.in_flight:
         return Progress(Stage.PENDING, f"{counted(version.in_flight, 'request')} in flight")
     return Progress(Stage.DONE, "the cluster drains by itself" if version.in_flight is None else "no request in flight")
