@@ -36,6 +36,7 @@ class Arrangement:
     Attributes:
         reach: for each action that takes memory, the replicas it may land on.
         counted: actions whose release the bounds of `rooms` have booked already.
+        lows: for each action that found no room, what each replica surely had for it, with all it could count on.
     """
 
     rooms: Rooms
@@ -43,6 +44,7 @@ class Arrangement:
     blocked: list[Unit] = field(default_factory=list)
     reach: dict[str, frozenset[Replica]] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
+    lows: dict[str, dict[Replica, int]] = field(default_factory=dict)
 
 
 def arrange(
@@ -211,6 +213,9 @@ class _Arranger:
             self._credit(release)
             counted.append(release)
         fits = self.rooms.fits(need)
+        if not fits:
+            bounds = {replica: self.rooms.bounds[replica] for replica in self.rooms.bounds if replica[0] in names}
+            self.result.lows[need.action] = {replica: b.low - b.reserve for replica, b in bounds.items()}
         for release in list(counted):
             self._credit(release, -1)
             if fits and self.rooms.fits(need):

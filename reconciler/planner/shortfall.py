@@ -8,7 +8,7 @@ from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ordering import Arrangement
-from reconciler.planner.room import Rooms
+from reconciler.planner.room import Replica, Rooms
 from reconciler.planner.servers import Outlook
 from reconciler.planner.unit import Need, Unit
 
@@ -23,7 +23,8 @@ def blocked(unit: Unit, arrangement: Arrangement) -> Decision:
     big_enough = [server for server in candidates if len(rooms.open_replicas(need, server)) >= need.replicas]
     if not big_enough:
         return _say(unit, Reason.NO_SERVER, *_too_few_replicas(need, candidates, rooms))
-    short, detail, name = min(_shortfall(need, server, rooms) for server in big_enough)
+    lows = arrangement.lows[need.action]
+    short, detail, name = min(_shortfall(need, server, rooms, lows) for server in big_enough)
     return _say(unit, Reason.NO_ROOM, detail, _fixes(unit, short, name))
 
 
@@ -65,13 +66,13 @@ def _too_few_replicas(need: Need, candidates: list[Outlook], rooms: Rooms) -> tu
     return f"it asks for {wanted} replicas, all on one Server; {told}{size}", tuple(fixes)
 
 
-def _shortfall(need: Need, server: Outlook, rooms: Rooms) -> tuple[int, str, str]:
+def _shortfall(need: Need, server: Outlook, rooms: Rooms, lows: dict[Replica, int]) -> tuple[int, str, str]:
     """How many bytes `server` lacks on its least bad choice of replicas, in words, and its name."""
-    bounds = [rooms.bounds[replica] for replica in rooms.open_replicas(need, server)]
-    best = sorted((b.low - b.reserve for b in bounds), reverse=True)[need.replicas - 1]
+    replicas = rooms.open_replicas(need, server)
+    best = sorted((lows[replica] for replica in replicas), reverse=True)[need.replicas - 1]
     short = need.amount - best
     count = f" on each of {need.replicas} replicas" if need.replicas > 1 else ""
-    reserve = ", the headroom left free" if any(b.reserve for b in bounds) else ""
+    reserve = ", the headroom left free" if any(rooms.bounds[r].reserve for r in replicas) else ""
     detail = (
         f"it needs {format_bytes(need.amount)}{count}; Server {server.name} surely has "
         f"{format_bytes(max(best, 0))}{reserve}: {_exact(short)} short"

@@ -286,7 +286,7 @@ def test_run_takes_up_a_push_and_ends_with_sigterm(play: Play) -> None:
     play.write("churn", "churn/v2")
     play.push()
     deadline = time.monotonic() + 60
-    while not any("1 in sync" in subject for subject in play.reports()) and time.monotonic() < deadline:
+    while not any("4 of 4 actions done" in subject for subject in play.reports()) and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)

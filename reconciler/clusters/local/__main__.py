@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -31,6 +33,9 @@ DEFAULT_PORT = 9000
 SHUTDOWN_GRACE = 10.0
 """Seconds that requests in flight have to end when the gateway is told to stop."""
 
+
+PATIENCE = 5.0
+"""Seconds that a port which was served before is waited for."""
 
 ADOPTION = 5.0
 """Seconds that requests wait in the queue of the data port for MLServer processes that run already."""
@@ -68,21 +73,36 @@ def _fail(text: str) -> int:
 
 
 def _listen(port: int | None, preferred: int) -> socket.socket:
-    """Returns a listening socket on `port`, or else on `preferred` or another free port."""
-    for candidate in (preferred, 0) if port is None else (port,):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", candidate))
-        except OSError as error:
-            listener.close()
-            reason = error
-            continue
+    """Returns a listening socket on `port`, or else on `preferred`, one of the next hundred or any free port.
+
+    The next hundred come before any: a port that the system gives out may be taken by a client while the gateway is
+    away, even by one that tries to reach it. A port that was served before is waited for a while, clients know it.
+    """
+    if port is not None:
+        return _bound(port)
+    until = time.monotonic() + (PATIENCE if preferred != DEFAULT_PORT else 0.0)
+    while True:
+        with contextlib.suppress(UsageError):
+            return _bound(preferred)
+        if time.monotonic() >= until:
+            break
+        time.sleep(0.1)
+    for other in range(DEFAULT_PORT, DEFAULT_PORT + 100):
+        with contextlib.suppress(UsageError):
+            return _bound(other)
+    return _bound(0)
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
         listener.listen(1024)
-        return listener
-    raise UsageError(
-        f"port {port or preferred} cannot be used", why=str(reason), fix="name another port, or none"
-    ) from reason
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"port {port} cannot be used", why=str(error), fix="name another port, or none") from error
+    return listener
 
 
 def _make_private(path: str) -> None:
