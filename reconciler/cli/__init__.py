@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -11,6 +12,7 @@ import typer
 from reconciler import __version__
 from reconciler.cli import cluster, demo, failures, manifests, passes
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.settings import TABLE
 
 app = typer.Typer(
     name="reconciler",
@@ -49,15 +51,24 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(args=arguments, standalone_mode=False)
-    except ReconcilerError as error:
-        failures.show(error)
+    except ReconcilerError as error:  # of the settings themselves, see `options.with_settings`
+        failures.show(error, no_color=_no_color(arguments))
         return error.exit_code
     except typer.TyperException as error:
-        failures.show(UsageError(error.format_message(), fix="See `reconciler --help`, or `--help` after the command."))
-        return UsageError.exit_code
+        wrong = UsageError(error.format_message(), fix="see `reconciler --help`, or `--help` after the command")
+        failures.show(wrong, no_color=_no_color(arguments))
+        return wrong.exit_code
     except typer.Abort:
         return 130
     return int(code or 0)
+
+
+def _no_color(arguments: Sequence[str] | None) -> bool:
+    """Whether an error is shown without colours that leaves no settings to ask."""
+    given = sys.argv[1:] if arguments is None else arguments
+    setting = TABLE["no_color"]
+    asked = bool(os.environ.get("NO_COLOR")) or os.environ.get(setting.variable) in ("1", "true")
+    return asked or setting.flag in given
 
 
 def main() -> NoReturn:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from reconciler.cli import failures
 from reconciler.errors import UsageError
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Guards
@@ -36,7 +37,7 @@ def repository(settings: Settings) -> Repository:
         raise UsageError(
             "no repository is set",
             why="the manifests come from a Git repository",
-            fix="Name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file.",
+            fix="name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file",
         )
     return Repository(settings.repo, ref=settings.ref or None, path=settings.path, cache=settings.cache)
 
@@ -141,4 +142,4 @@ class PatientConsole(Console):
 
 def console(settings: Settings) -> Console:
     """Returns a console on standard output that writes text as it is: no markup, no guessed highlights."""
-    return PatientConsole(no_color=settings.no_color or None, highlight=False, markup=False)
+    return PatientConsole(**failures.look(no_color=settings.no_color), highlight=False, markup=False)

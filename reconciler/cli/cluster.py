@@ -52,7 +52,7 @@ def up(settings: Settings) -> int:
 
 
 @local.command()
-@with_settings("state")
+@with_settings("state", "no_color")
 def down(settings: Settings) -> int:
     """End the local cluster and its inference servers; the next `up` brings its models back."""
     from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
@@ -62,7 +62,7 @@ def down(settings: Settings) -> int:
 
 
 @local.command("status")
-@with_settings("state", "output")
+@with_settings("state", "output", "no_color")
 def local_status(settings: Settings) -> int:
     """Say whether the local cluster is up, and where it answers. Exit code 0 in both cases."""
     from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from reconciler.cli import failures
+from reconciler.errors import ReconcilerError
 from reconciler.settings import TABLE, Setting, load
 
 SOURCE = ("repo", "ref", "path", "cache")
@@ -49,7 +51,12 @@ def with_settings(*attributes: str) -> Callable[[Callable[..., int]], Callable[.
             texts = {name: _text(given.pop(name)) for name in attributes}
             flags_given = {name: text for name, text in texts.items() if text is not None}
             settings = load(flags_given, environ=os.environ, settings_file=file)
-            raise typer.Exit(command(settings, **given))
+            try:
+                code = command(settings, **given)
+            except ReconcilerError as error:
+                failures.show(error, no_color=settings.no_color)
+                code = error.exit_code
+            raise typer.Exit(code)
 
         parameters = [*own, *flags, settings_file]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect, so typer, looks at

@@ -65,7 +65,7 @@ def _save(content: bytes, file: Path) -> None:
         file.write_bytes(content)
     except OSError as error:
         raise UsageError(
-            f"the plan cannot be saved to {file}", why=error.strerror or "", fix="Name another file with --out."
+            f"the plan cannot be saved to {file}", why=error.strerror or "", fix="name another file with --out"
         ) from error
 
 
@@ -118,7 +118,7 @@ def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan]
         text = saved.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="Make one with `plan --out FILE`."
+            f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="make one with `plan --out FILE`"
         ) from error
     guards = saved_guards(text)
     settings = dataclasses.replace(

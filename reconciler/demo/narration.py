@@ -87,8 +87,8 @@ class Narrator:
         """Shows what was written to the branch of reports, the oldest first."""
         self.chapter(
             "Reports in Git",
-            "Every pass that acted or blocked something has told so on a branch, as Markdown and JSON: before its first "
-            "action, and at its end. The oldest first:",
+            "Every pass that acted or blocked something has told so on a branch, as Markdown and JSON: before its "
+            "first action, and at its end. The oldest first:",
         )
         self.command("git fetch && " + shlex.join(("git", *REPORTS)))
         for subject in subjects:

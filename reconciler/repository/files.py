@@ -234,7 +234,7 @@ class _Walk:
 
 def _too_much(place: str) -> RepositoryError:
     return RepositoryError(
-        f"There are too many files to read at `{shown(place or '.')}`",
+        f"there are too many files to read at `{shown(place or '.')}`",
         why=f"at most {MOST_FILES} files of manifests, and {format_bytes(LARGEST_TREE)} of them, are read",
         fix="name the folder that holds the manifests with --path",
     )

@@ -184,7 +184,7 @@ class Repository:
             fix = f"name the branch with --ref; there are {', '.join(branches[:5])}"
             return RepositoryError(f"{self.display_url} has no default branch", why=why, fix=fix)
         meant = nearest(wanted, branches)
-        what = f"There is no branch, tag or commit `{wanted}` in {self.display_url}"
+        what = f"there is no branch, tag or commit `{wanted}` in {self.display_url}"
         if self._git("rev-parse", "--is-shallow-repository") == "true":
             why = "the repository is a shallow clone, which lacks most of its history"
             return RepositoryError(
@@ -200,7 +200,7 @@ class Repository:
             return RepositoryError(what, why=why, fix="name the folder that holds it")
         why = f"commit {commit[:12]} of {self.display_url} has no such folder inside it"
         return RepositoryError(
-            f"There is no folder `{self._path}`", why=why, fix="correct the path, or push the folder"
+            f"there is no folder `{self._path}`", why=why, fix="correct the path, or push the folder"
         )
 
 

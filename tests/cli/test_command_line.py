@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -12,9 +11,12 @@ import pytest
 import typer
 
 from reconciler import __version__
-from reconciler.cli import app, execute, failures
-from reconciler.cli.build import PatientConsole
+from reconciler.cli import app, build, execute, failures
+from reconciler.cli.views import print_report
 from reconciler.errors import ManifestsInvalid, Problem, UsageError
+from reconciler.model.plan import Plan
+from reconciler.reports.report import Context, planned
+from reconciler.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["validate", "plan", "apply", "sync", "run", "status", "local up", "local down", "local status", "demo"]
@@ -109,13 +111,31 @@ def test_errors_keep_what_looks_like_markup(capsys: pytest.CaptureFixture[str]) 
     assert "[bold]no[/bold] :smile:" in capsys.readouterr().err
 
 
-def test_nothing_is_coloured_without_a_terminal_or_with_no_color() -> None:
-    stream = io.StringIO()
-    console = PatientConsole(file=stream, no_color=True, force_terminal=True)
-    console.print("text", style="red")
-    assert "\x1b[31m" not in stream.getvalue()
-    done = run("sync", FORCE_COLOR="", NO_COLOR="1")
+def test_nothing_is_coloured_without_a_terminal() -> None:
+    done = run("sync", FORCE_COLOR="")
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sync",), ("plan", "--nonsense"), ("validate", "nowhere"), ("local", "down"), ("plan", "--headroom", "x")],
+    ids=" ".join,
+)
+def test_no_color_leaves_no_escape_sequence_in_errors(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    state = {"RECONCILER_STATE": str(tmp_path / "state"), "FORCE_COLOR": "1"}
+    for done in (run(*arguments, "--no-color", **state), run(*arguments, NO_COLOR="1", **state)):
+        assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" in run(*arguments, **state).stderr or arguments == ("local", "down")
+
+
+def test_no_color_leaves_no_escape_sequence_in_reports(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    report = planned(Plan("default", "c1", "d", "l"), Context("default", "local", 0.0))
+    for no_color in (True, False):
+        print_report(report, "text", build.console(Settings(no_color=no_color)))
+        assert ("\x1b" in capsys.readouterr().out) != no_color
 
 
 def test_the_help_waits_for_nothing_heavy() -> None:
