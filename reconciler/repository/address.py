@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def check_folder(path: str) -> str:
 
 
 def _local(path: Path) -> Address:
-    folder = path.expanduser().absolute()
+    folder = Path(os.path.normpath(path.expanduser().absolute()))
     return Address(str(folder), local=folder)
 
 
