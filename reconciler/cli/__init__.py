@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -22,14 +23,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(manifests.validate)
-app.command()(passes.plan)
-app.command()(passes.apply)
-app.command()(passes.sync)
-app.command()(passes.run)
-app.command()(cluster.status)
+# The short forms keep the list of commands whole on 80 columns.
+app.command(short_help="Check manifests: every problem, and how to fix it.")(manifests.validate)
+app.command(short_help="Say what a pass would do, and why.")(passes.plan)
+app.command(short_help="Plan and execute, or execute a saved plan.")(passes.apply)
+app.command(short_help="Do one whole pass, and report it to Git.")(passes.sync)
+app.command(short_help="Repeat the pass of `sync` until it is stopped.")(passes.run)
+app.command(short_help="Show what serves now.")(cluster.status)
 app.add_typer(cluster.local, name="local")
-app.command()(demo.demo)
+app.command(short_help="Play the main job in a throw-away folder.")(demo.demo)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,12 +57,21 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         failures.show(error, no_color=_no_color(arguments))
         return error.exit_code
     except typer.TyperException as error:
-        wrong = UsageError(error.format_message(), fix="see `reconciler --help`, or `--help` after the command")
+        wrong = _wrong_usage(error)
         failures.show(wrong, no_color=_no_color(arguments))
         return wrong.exit_code
     except typer.Abort:
         return 130
     return int(code or 0)
+
+
+def _wrong_usage(error: typer.TyperException) -> UsageError:
+    """Returns what the parser says in our form; of the options that it finds alike only one that is."""
+    option, possible = getattr(error, "option_name", ""), getattr(error, "possibilities", None)
+    message = error.format_message() if possible is None else f"no such option: {option}"
+    alike = difflib.get_close_matches(option, possible or (), 1, 0.8)
+    fix = f"did you mean {alike[0]}?" if alike else "see `reconciler --help`, or `--help` after the command"
+    return UsageError(message[:1].lower() + message[1:].removesuffix("."), fix=fix)
 
 
 def _no_color(arguments: Sequence[str] | None) -> bool:

@@ -75,8 +75,8 @@ def guards(settings: Settings) -> Guards:
     )
 
 
-def look(settings: Settings, repository: Repository) -> Callable[[], Context]:
-    """Returns what says what a pass is about, once `repository` has been fetched."""
+def look(settings: Settings, repository: Repository, cluster: Cluster) -> Callable[[], Context]:
+    """Returns what says what a pass on `cluster` is about, once `repository` has been fetched."""
     from reconciler.reports.report import Context  # noqa: PLC0415 - see above
 
     started = time.time()
@@ -85,13 +85,13 @@ def look(settings: Settings, repository: Repository) -> Callable[[], Context]:
         commit = repository.commit()
         return Context(
             instance=settings.instance,
-            cluster=settings.cluster,
+            cluster=cluster.name,
             started_at=started,
             repository=repository.display_url,
             ref=settings.ref,
             path=settings.path,
             commit=commit,
-            subject=repository.head_info(commit)[1],
+            subject=repository.subject(commit),
         )
 
     return context
@@ -124,7 +124,7 @@ def one_pass(
     terms = Terms(holder, settings.lock_timeout, settings.wait_timeout, approve)
 
     def run(stop: asyncio.Event) -> Awaitable[Report]:
-        journal = Journal(look(settings, repository), sinks, view)
+        journal = Journal(look(settings, repository, cluster), sinks, view)
         return reconcile(source(repository), cluster, guards(settings), journal, terms, stop)
 
     return run

@@ -11,9 +11,11 @@ from rich.text import Text
 from reconciler.errors import ManifestsInvalid, ReconcilerError
 
 
-def show(error: ReconcilerError, *, no_color: bool = False) -> None:
-    """Prints `error`; of invalid manifests every problem with its place."""
+def show(error: ReconcilerError, *, no_color: bool = False, when: str = "") -> None:
+    """Prints `error`; of invalid manifests every problem with its place. `when` comes first, for a log."""
     console = error_console(no_color=no_color)
+    if when:
+        console.print(Text(f"{when} ", style="dim"), end="")
     _show(console, "error", error.what, error.why, error.fix)
     if isinstance(error, ManifestsInvalid):
         for problem in error.problems:

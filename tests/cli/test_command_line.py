@@ -59,6 +59,37 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert all(command.split()[0] in shown for command in COMMANDS)
 
 
+def test_the_lists_of_commands_are_whole_on_80_columns() -> None:
+    for done in (run("--help", COLUMNS="80"), run("local", COLUMNS="80")):
+        assert done.returncode == 0
+        assert "Commands:" in done.stdout
+        assert "..." not in done.stdout.partition("Commands:")[2]
+
+
+def test_the_help_shows_optional_arguments_once() -> None:
+    assert "apply [OPTIONS] [PLAN]\n" in run("apply", "--help").stdout
+    assert "validate [OPTIONS] [FOLDER]\n" in run("validate", "--help").stdout
+    assert "--only MODEL" in run("plan", "--help").stdout
+
+
+@pytest.mark.parametrize(("option", "fix"), [("--repoo", "did you mean --repo?"), ("--nonsense", "--help")])
+def test_of_an_unknown_option_only_one_that_is_alike_is_named(
+    option: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["plan", option, "x"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: no such option: {option}\n")
+    assert fix in told
+
+
+@pytest.mark.parametrize("command", ["status", "local status", "demo"])
+def test_what_cannot_print_markdown_refuses_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([*command.split(), "-o", "markdown"]) == 1
+    assert "text or json" in capsys.readouterr().err
+    assert execute([*command.split(), "--help"]) == 0
+    assert "markdown" not in capsys.readouterr().out
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--version"]) == 0
     assert capsys.readouterr().out == f"reconciler {__version__}\n"
@@ -89,6 +120,12 @@ def test_a_saved_plan_that_is_not_there_is_told_before_anything_else(capsys: pyt
 def test_valid_manifests_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["validate", str(ROOT / "examples" / "repo")]) == 0
     assert capsys.readouterr().out == "valid: 2 servers, 4 models\n"
+
+
+def test_one_manifest_is_not_told_as_several(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one.yaml").write_text((ROOT / "examples" / "repo" / "servers.yaml").read_text().split("---")[0])
+    assert execute(["validate", "one.yaml"]) == 0
+    assert capsys.readouterr().out == "valid: 1 server, 0 models\n"
 
 
 def test_manifests_on_standard_input_are_checked() -> None:

@@ -72,6 +72,20 @@ def test_warnings_are_without_colours_when_reports_are(
         assert ("\x1b" in capsys.readouterr().err) != no_color
 
 
+def test_a_daemons_log_says_when_and_that_it_is_back(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    view = DaemonView("text", Console(file=stream), clock=lambda: 1000.0)
+    view.end(report(Verb.IN_SYNC, Reason.SAME))
+    assert stream.getvalue().startswith("1970-01-01T00:16:40Z commit c1\nNothing to do")
+    view.failed(ReconcilerError("no luck"))
+    assert capsys.readouterr().err.startswith("1970-01-01T00:16:40Z error: no luck\n")
+    for said in ("1970-01-01T00:16:40Z back, 1 in sync\n", ""):
+        stream.seek(0)
+        stream.truncate()
+        view.end(report(Verb.IN_SYNC, Reason.SAME))
+        assert stream.getvalue() == said
+
+
 def test_invalid_manifests_are_told_once_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     view = DaemonView("text", Console(file=stream))
