@@ -58,9 +58,8 @@ async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool
     if settings.output == "json":
         sys.stdout.write(plan_json(found).decode())
     else:
-        print_report(
-            planned(found, build.look(settings, repository, cluster)()), settings.output, build.console(settings)
-        )
+        report = planned(found, build.look(settings, repository, cluster)())
+        print_report(report, settings.output, build.console(settings))
     return exit_code(found.exit_code, 2 if detailed_exitcode and found.actions else 0)
 
 
