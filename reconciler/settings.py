@@ -30,6 +30,10 @@ FILE_VARIABLE = PREFIX + "SETTINGS"
 """Environment variable that names the settings file, as the flag `--settings` does."""
 
 
+FILE_NAME = "reconciler.yaml"
+"""Name of the settings file in the current folder, which may be the top of the manifest repository."""
+
+
 def _text(text: str) -> str:
     return text
 
@@ -64,8 +68,15 @@ def _percent(text: str) -> int:
     return _whole(text.removesuffix("%"), 0, 99)
 
 
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError("not a time such as 90s, 5m or 1h30m") from error
+
+
 def _interval(text: str) -> float:
-    seconds = parse_duration(text)
+    seconds = _duration(text)
     if seconds < 1:
         raise ValueError("shorter than 1s")
     return seconds
@@ -78,7 +89,10 @@ def _deletions(text: str) -> str:
 
 
 def _bytes(text: str) -> int:
-    count = parse_quantity(text)
+    try:
+        count = parse_quantity(text)
+    except ValueError as error:
+        raise ValueError("not an amount of memory such as 300M or 1Gi") from error
     if count <= 0:
         raise ValueError("not more than zero")
     return count
@@ -190,9 +204,9 @@ class Settings:
         None, _bytes, "memory to reckon with where a model says none, such as 300M", shown="such models are blocked"
     )
     wait_timeout: float | None = _setting(
-        None, parse_duration, "give up waiting for the whole plan after this time", shown="each action's own limit"
+        None, _duration, "give up waiting for the whole plan after this time", shown="each action's own limit"
     )
-    lock_timeout: float = _setting(0.0, parse_duration, "how long to wait for another reconciler", shown="0s")
+    lock_timeout: float = _setting(0.0, _duration, "how long to wait for another reconciler", shown="0s")
     output: str = _setting("text", _output, "how to print: text, json or markdown", short="-o")
     report_file: Path | None = _setting(
         None, _path, "also write the report to this file (.md, .json or .txt)", shown="none"
@@ -202,7 +216,7 @@ class Settings:
     )
     report_history: int = _setting(50, _count, "how many reports to keep on that branch")
     interval: float = _setting(60.0, _interval, "time between two passes of `run`", shown="1m")
-    jitter: float = _setting(0.0, parse_duration, "at most this much is added to the interval at random", shown="0s")
+    jitter: float = _setting(0.0, _duration, "at most this much is added to the interval at random", shown="0s")
     no_color: bool = _setting(False, _boolean, "print without colours (so does the variable NO_COLOR)")
 
 
@@ -240,7 +254,7 @@ def load(flags: Mapping[str, str], *, environ: Mapping[str, str], settings_file:
     Args:
         flags: text per attribute, only of flags that were given; several values are joined by commas.
         environ: the environment.
-        settings_file: as `--settings` gives it; None looks at `RECONCILER_SETTINGS`, then for `reconciler.yaml` in the
+        settings_file: as `--settings` gives it; None looks at `RECONCILER_SETTINGS`, then for `FILE_NAME` in the
             current folder, then in the user's configuration folder.
 
     Raises:
@@ -260,8 +274,8 @@ def _parsed(setting: Setting, given: _Given) -> Any:
         # The error of a parser is a phrase about the value; a repository's URL has none, so no secret can be in it.
         raise UsageError(
             f"{given.place}: {error}",
-            why=f"the setting is for: {setting.help}",
-            fix="Correct it there, or leave it out.",
+            why=f"this sets: {setting.help}",
+            fix="correct it there, or leave it out",
         ) from error
 
 
@@ -284,7 +298,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
                 raise UsageError(
                     f"environment variable {variable}: no such setting",
                     why="it would be ignored without a word",
-                    fix=f"Did you mean {PREFIX}{nearest[0]}?",
+                    fix=f"did you mean {PREFIX}{nearest[0]}?",
                 )
     # An empty variable counts as unset, except where empty text says something: `RECONCILER_REPORTS_BRANCH=`.
     given = {
@@ -303,7 +317,7 @@ def _from_file(chosen: Path | None, environ: Mapping[str, str]) -> dict[str, _Gi
     if chosen is not None:
         return dict(_read_file(chosen.expanduser()))
     config = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for file in (Path("reconciler.yaml"), config / "model-reconciler" / "settings.yaml"):
+    for file in (Path(FILE_NAME), config / "model-reconciler" / "settings.yaml"):
         if file.is_file():
             return dict(_read_file(file))
     return {}
@@ -318,7 +332,7 @@ def _read_file(file: Path) -> Iterator[tuple[str, _Given]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(
-            f"settings file {file}: cannot be read", why=str(reason), fix="Name another one with --settings FILE."
+            f"settings file {file}: cannot be read", why=str(reason), fix="name another one with --settings FILE"
         ) from error
     except YAMLError as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
@@ -326,7 +340,7 @@ def _read_file(file: Path) -> Iterator[tuple[str, _Given]]:
         raise UsageError(
             f"settings file {file}{line}: not valid YAML",
             why="it has to be one mapping of settings",
-            fix="Correct that line.",
+            fix="correct that line",
         ) from error
     if document is not None:
         yield from _rows(document, str(file), "")
@@ -336,7 +350,7 @@ def _rows(mapping: Any, file: str, prefix: str) -> Iterator[tuple[str, _Given]]:
     known = {setting.key: name for name, setting in TABLE.items()}
     if not isinstance(mapping, dict):
         raise UsageError(
-            f"settings file {file}: {prefix or 'the document'} is not a mapping", fix=f"Write `{prefix or 'repo'}: …`."
+            f"settings file {file}: {prefix or 'the document'} is not a mapping", fix=f"write `{prefix or 'repo'}: …`"
         )
     for name, value in mapping.items():
         key = f"{prefix}{name}"
@@ -348,7 +362,7 @@ def _rows(mapping: Any, file: str, prefix: str) -> Iterator[tuple[str, _Given]]:
             yield from _rows(value, file, f"{key}.")
         else:
             nearest = difflib.get_close_matches(key, known, 1)
-            fix = f"Did you mean {nearest[0]}?" if nearest else f"The settings are {', '.join(known)}."
+            fix = f"did you mean {nearest[0]}?" if nearest else f"the settings are {', '.join(known)}"
             raise UsageError(f"{place}: no such setting", fix=fix)
 
 
@@ -356,5 +370,5 @@ def _scalar(value: object, place: str) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ",".join(value)
     if isinstance(value, dict | list) or value is None:
-        raise UsageError(f"{place}: not a single value", fix="Give it a value, or leave the line out.")
+        raise UsageError(f"{place}: not a single value", fix="give it a value, or leave the line out")
     return str(value).lower() if isinstance(value, bool) else str(value)

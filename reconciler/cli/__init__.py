@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -11,6 +13,7 @@ import typer
 from reconciler import __version__
 from reconciler.cli import cluster, demo, failures, manifests, passes
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.settings import TABLE
 
 app = typer.Typer(
     name="reconciler",
@@ -20,14 +23,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(manifests.validate)
-app.command()(passes.plan)
-app.command()(passes.apply)
-app.command()(passes.sync)
-app.command()(passes.run)
-app.command()(cluster.status)
+# The short forms keep the list of commands whole on 80 columns.
+app.command(short_help="Check manifests: every problem, and how to fix it.")(manifests.validate)
+app.command(short_help="Say what a pass would do, and why.")(passes.plan)
+app.command(short_help="Plan and execute, or execute a saved plan.")(passes.apply)
+app.command(short_help="Do one whole pass, and report it to Git.")(passes.sync)
+app.command(short_help="Repeat the pass of `sync` until it is stopped.")(passes.run)
+app.command(short_help="Show what serves now.")(cluster.status)
 app.add_typer(cluster.local, name="local")
-app.command()(demo.demo)
+app.command(short_help="Play the main job in a throw-away folder.")(demo.demo)
 
 
 @app.callback(invoke_without_command=True)
@@ -49,15 +53,33 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(args=arguments, standalone_mode=False)
-    except ReconcilerError as error:
-        failures.show(error)
+    except ReconcilerError as error:  # of the settings themselves, see `options.with_settings`
+        failures.show(error, no_color=_no_color(arguments))
         return error.exit_code
     except typer.TyperException as error:
-        failures.show(UsageError(error.format_message(), fix="See `reconciler --help`, or `--help` after the command."))
-        return UsageError.exit_code
+        wrong = _wrong_usage(error)
+        failures.show(wrong, no_color=_no_color(arguments))
+        return wrong.exit_code
     except typer.Abort:
         return 130
     return int(code or 0)
+
+
+def _wrong_usage(error: typer.TyperException) -> UsageError:
+    """Returns what the parser says in our form; of the options that it finds alike only one that is."""
+    option, possible = getattr(error, "option_name", ""), getattr(error, "possibilities", None)
+    message = error.format_message() if possible is None else f"no such option: {option}"
+    alike = difflib.get_close_matches(option, possible or (), 1, 0.8)
+    fix = f"did you mean {alike[0]}?" if alike else "see `reconciler --help`, or `--help` after the command"
+    return UsageError(message[:1].lower() + message[1:].removesuffix("."), fix=fix)
+
+
+def _no_color(arguments: Sequence[str] | None) -> bool:
+    """Whether an error is shown without colours that leaves no settings to ask."""
+    given = sys.argv[1:] if arguments is None else arguments
+    setting = TABLE["no_color"]
+    asked = bool(os.environ.get("NO_COLOR")) or os.environ.get(setting.variable) in ("1", "true")
+    return asked or setting.flag in given
 
 
 def main() -> NoReturn:

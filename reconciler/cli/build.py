@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from reconciler.cli import failures
 from reconciler.errors import UsageError
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Guards
@@ -36,7 +37,7 @@ def repository(settings: Settings) -> Repository:
         raise UsageError(
             "no repository is set",
             why="the manifests come from a Git repository",
-            fix="Name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file.",
+            fix="name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file",
         )
     return Repository(settings.repo, ref=settings.ref or None, path=settings.path, cache=settings.cache)
 
@@ -74,8 +75,8 @@ def guards(settings: Settings) -> Guards:
     )
 
 
-def look(settings: Settings, repository: Repository) -> Callable[[], Context]:
-    """Returns what says what a pass is about, once `repository` has been fetched."""
+def look(settings: Settings, repository: Repository, cluster: Cluster) -> Callable[[], Context]:
+    """Returns what says what a pass on `cluster` is about, once `repository` has been fetched."""
     from reconciler.reports.report import Context  # noqa: PLC0415 - see above
 
     started = time.time()
@@ -84,13 +85,13 @@ def look(settings: Settings, repository: Repository) -> Callable[[], Context]:
         commit = repository.commit()
         return Context(
             instance=settings.instance,
-            cluster=settings.cluster,
+            cluster=cluster.name,
             started_at=started,
             repository=repository.display_url,
             ref=settings.ref,
             path=settings.path,
             commit=commit,
-            subject=repository.head_info(commit)[1],
+            subject=repository.subject(commit),
         )
 
     return context
@@ -123,7 +124,7 @@ def one_pass(
     terms = Terms(holder, settings.lock_timeout, settings.wait_timeout, approve)
 
     def run(stop: asyncio.Event) -> Awaitable[Report]:
-        journal = Journal(look(settings, repository), sinks, view)
+        journal = Journal(look(settings, repository, cluster), sinks, view)
         return reconcile(source(repository), cluster, guards(settings), journal, terms, stop)
 
     return run
@@ -141,4 +142,4 @@ class PatientConsole(Console):
 
 def console(settings: Settings) -> Console:
     """Returns a console on standard output that writes text as it is: no markup, no guessed highlights."""
-    return PatientConsole(no_color=settings.no_color or None, highlight=False, markup=False)
+    return PatientConsole(**failures.look(no_color=settings.no_color), highlight=False, markup=False)

@@ -16,7 +16,13 @@ from reconciler.settings import Settings
 local = typer.Typer(help="Start and stop the local cluster.", rich_markup_mode=None)
 
 
-@with_settings(*CLUSTER, *SHOWING)
+@local.callback(invoke_without_command=True)
+def _local(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@with_settings(*CLUSTER, *SHOWING, markdown=False)
 def status(settings: Settings) -> int:
     """Show what serves now: servers with their room, models with their versions. Needs no repository."""
     asyncio.run(_status(settings))
@@ -32,7 +38,7 @@ async def _status(settings: Settings) -> None:
         print_live(live, build.console(settings))
 
 
-@local.command()
+@local.command(short_help="Start the local cluster in the background.")
 @with_settings("state", "local_port", "local_artifacts", "no_color")
 def up(settings: Settings) -> int:
     """Start the local cluster in the background; one that is up already is left alone."""
@@ -51,8 +57,8 @@ def up(settings: Settings) -> int:
     return 0
 
 
-@local.command()
-@with_settings("state")
+@local.command(short_help="End the local cluster and its inference servers.")
+@with_settings("state", "no_color")
 def down(settings: Settings) -> int:
     """End the local cluster and its inference servers; the next `up` brings its models back."""
     from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick
@@ -61,8 +67,8 @@ def down(settings: Settings) -> int:
     return 0
 
 
-@local.command("status")
-@with_settings("state", "output")
+@local.command("status", short_help="Say whether it is up, and where it answers.")
+@with_settings("state", *SHOWING, markdown=False)
 def local_status(settings: Settings) -> int:
     """Say whether the local cluster is up, and where it answers. Exit code 0 in both cases."""
     from reconciler.clusters.local import lifecycle  # noqa: PLC0415 - keeps `--help` quick

@@ -10,7 +10,7 @@ from reconciler.cli.options import SHOWING, with_settings
 from reconciler.settings import Settings
 
 
-@with_settings(*SHOWING)
+@with_settings(*SHOWING, markdown=False)
 def demo(
     settings: Settings,
     leave: Annotated[bool, typer.Option("--exit", help="End after the last step instead of staying up.")] = False,

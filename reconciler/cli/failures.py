@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -10,9 +11,11 @@ from rich.text import Text
 from reconciler.errors import ManifestsInvalid, ReconcilerError
 
 
-def show(error: ReconcilerError, *, no_color: bool = False) -> None:
-    """Prints `error`; of invalid manifests every problem with its place."""
+def show(error: ReconcilerError, *, no_color: bool = False, when: str = "") -> None:
+    """Prints `error`; of invalid manifests every problem with its place. `when` comes first, for a log."""
     console = error_console(no_color=no_color)
+    if when:
+        console.print(Text(f"{when} ", style="dim"), end="")
     _show(console, "error", error.what, error.why, error.fix)
     if isinstance(error, ManifestsInvalid):
         for problem in error.problems:
@@ -27,7 +30,15 @@ def warn(error: ReconcilerError, *, no_color: bool = False) -> None:
 
 def error_console(*, no_color: bool = False) -> Console:
     """Returns a console on the error stream that writes text as it is: no markup, no guessed highlights."""
-    return Console(file=sys.stderr, no_color=no_color or None, highlight=False, markup=False, soft_wrap=True)
+    return Console(file=sys.stderr, **look(no_color=no_color), highlight=False, markup=False, soft_wrap=True)
+
+
+def look(*, no_color: bool) -> dict[str, Any]:
+    """Returns what a console is told of colours. Without them there is no escape sequence at all, nor bold text.
+
+    Rich by itself keeps bold and dim text, and what moves the cursor.
+    """
+    return {"no_color": True, "color_system": None, "force_terminal": False} if no_color else {}
 
 
 def _show(console: Console, kind: str, what: str, why: str, fix: str) -> None:

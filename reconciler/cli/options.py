@@ -5,6 +5,7 @@ A command asks for settings by attribute and is called with a `Settings`; its ow
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import os
@@ -14,6 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
+from reconciler.cli import failures
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE, Setting, load
 
 SOURCE = ("repo", "ref", "path", "cache")
@@ -23,22 +26,27 @@ EXECUTION = (*PLANNING, "wait_timeout", "lock_timeout", "report_file")
 REPORTING = (*EXECUTION, "reports_branch", "report_history")
 SHOWING = ("output", "no_color")
 
+_TEXT_OR_JSON = "how to print: text or json"
+_METAVARS = {"only": "MODEL"}
+
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="Settings file (RECONCILER_SETTINGS; default: reconciler.yaml)."),
 ]
 
 
-def with_settings(*attributes: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
+def with_settings(*attributes: str, markdown: bool = True) -> Callable[[Callable[..., int]], Callable[..., None]]:
     """Returns a decorator for a command `(settings, …own parameters…) -> exit code`.
 
     Args:
         attributes: the settings it has flags for. All others still come from the settings file and the environment.
+        markdown: whether the command can print Markdown.
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        flags = [_flag(TABLE[attribute]) for attribute in attributes]
+        table = TABLE if markdown else TABLE | {"output": dataclasses.replace(TABLE["output"], help=_TEXT_OR_JSON)}
+        flags = [_flag(table[attribute]) for attribute in attributes]
         settings_file = inspect.Parameter(
             "settings_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=SettingsFile
         )
@@ -48,8 +56,15 @@ def with_settings(*attributes: str) -> Callable[[Callable[..., int]], Callable[.
             file = given.pop("settings_file")
             texts = {name: _text(given.pop(name)) for name in attributes}
             flags_given = {name: text for name, text in texts.items() if text is not None}
+            if not markdown and flags_given.get("output") == "markdown":
+                raise UsageError("flag --output: not Markdown", why="this command prints text or json", fix="-o json")
             settings = load(flags_given, environ=os.environ, settings_file=file)
-            raise typer.Exit(command(settings, **given))
+            try:
+                code = command(settings, **given)
+            except ReconcilerError as error:
+                failures.show(error, no_color=settings.no_color)
+                code = error.exit_code
+            raise typer.Exit(code)
 
         parameters = [*own, *flags, settings_file]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect, so typer, looks at
@@ -64,7 +79,8 @@ def _flag(setting: Setting) -> inspect.Parameter:
     default = f" Default: {setting.shown}." if setting.shown else ""
     about = f"{setting.help[0].upper()}{setting.help[1:]}.{default}"
     names = [setting.flag, *filter(None, [setting.short])]
-    metavar = None if setting.is_switch else setting.attribute.rsplit("_", 1)[-1].upper()
+    name = _METAVARS.get(setting.attribute, setting.attribute.rsplit("_", 1)[-1].upper())
+    metavar = None if setting.is_switch else name
     option = typer.Option(*names, help=about, metavar=metavar, show_default=False)
     return inspect.Parameter(
         setting.attribute, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

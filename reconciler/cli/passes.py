@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli import build
+from reconciler.cli import build, failures
 from reconciler.cli.options import EXECUTION, PLANNING, REPORTING, SHOWING, with_settings
 from reconciler.errors import ManifestsInvalid, UsageError
 from reconciler.settings import Settings
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.model.plan import Plan
+    from reconciler.repository import Repository
 
 # What plans and executes is imported inside the commands: `--help` and usage errors should not wait for it.
 
@@ -42,12 +43,13 @@ async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool
     from reconciler.reports.report import exit_code, failed, planned  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
+    await _warn_of_uncommitted(settings, repository)
     async with build.cluster(settings) as cluster:
         try:
             desired = await build.source(repository)()
         except ManifestsInvalid as error:
             if settings.output != "text":  # whoever reads those does not see the error stream
-                report = failed(error, build.look(settings, repository)())
+                report = failed(error, build.look(settings, repository, cluster)())
                 print_report(report, settings.output, build.console(settings))
             raise
         found = planner.plan(desired, await cluster.observe(), build.guards(settings))
@@ -56,8 +58,18 @@ async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool
     if settings.output == "json":
         sys.stdout.write(plan_json(found).decode())
     else:
-        print_report(planned(found, build.look(settings, repository)()), settings.output, build.console(settings))
+        report = planned(found, build.look(settings, repository, cluster)())
+        print_report(report, settings.output, build.console(settings))
     return exit_code(found.exit_code, 2 if detailed_exitcode and found.actions else 0)
+
+
+async def _warn_of_uncommitted(settings: Settings, repository: Repository) -> None:
+    """Says which manifests of a work tree a plan passes over: `nothing to do` would puzzle whoever has just edited."""
+    files = await asyncio.to_thread(repository.uncommitted)
+    if files:
+        shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        what = f"uncommitted changes in {repository.display_url} are not part of the plan"
+        failures.warn(UsageError(what, why=f"{shown}: only what is committed is read"), no_color=settings.no_color)
 
 
 def _save(content: bytes, file: Path) -> None:
@@ -65,7 +77,7 @@ def _save(content: bytes, file: Path) -> None:
         file.write_bytes(content)
     except OSError as error:
         raise UsageError(
-            f"the plan cannot be saved to {file}", why=error.strerror or "", fix="Name another file with --out."
+            f"the plan cannot be saved to {file}", why=error.strerror or "", fix="name another file with --out"
         ) from error
 
 
@@ -73,7 +85,7 @@ def _save(content: bytes, file: Path) -> None:
 def apply(
     settings: Settings,
     saved: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN]", help="Apply exactly this plan, saved by `plan --out`.")
+        Path | None, typer.Argument(metavar="PLAN", help="Apply exactly this plan, saved by `plan --out`.")
     ] = None,
 ) -> int:
     """Plan and execute, without a report to Git; or execute exactly a saved plan, refused when it is stale."""
@@ -99,6 +111,7 @@ async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) 
 
     settings, approve = (settings, _anything) if saved is None else _exactly(saved, settings)
     repository = build.repository(settings)
+    await _warn_of_uncommitted(settings, repository)
     stop = asyncio.Event()
     async with build.cluster(settings) as cluster:
         with PassView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
@@ -118,7 +131,7 @@ def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan]
         text = saved.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="Make one with `plan --out FILE`."
+            f"the saved plan {saved} cannot be read", why=error.strerror or "", fix="make one with `plan --out FILE`"
         ) from error
     guards = saved_guards(text)
     settings = dataclasses.replace(

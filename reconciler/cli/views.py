@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -17,6 +19,7 @@ from reconciler.reports.markdown import markdown
 from reconciler.reports.report import Report, Verdict
 from reconciler.reports.report_json import report_json
 from reconciler.reports.text import show
+from reconciler.reports.words import moment
 
 
 def print_report(report: Report, output: str, console: Console) -> None:
@@ -70,20 +73,32 @@ class PassView:
 
 
 class DaemonView(PassView):
-    """Shows the passes of a daemon: one that did nothing only if the one before it was another matter."""
+    """Shows the passes of a daemon as a log: one that did nothing only if the one before it was another matter.
 
-    def __init__(self, output: str, console: Console) -> None:
+    Args:
+        output, console: as for `PassView`. clock: Unix time in seconds.
+    """
+
+    def __init__(self, output: str, console: Console, clock: Callable[[], float] = time.time) -> None:
         super().__init__(output, console)
+        self._clock = clock
         self._shown: tuple[object, ...] = ()
         self._failure: tuple[object, ...] = ()
 
     def end(self, report: Report) -> None:
-        """Closes the progress view and prints the report, unless it is no news."""
+        """Closes the progress view and prints the report, unless it is no news; after a failure one line at least."""
+        self._open.close()
+        invalid = report.verdict is Verdict.INVALID
         matter = (report.context.commit, report.verdict, report.decisions, report.problems)
-        if report.actions or matter != self._shown:
+        news = bool(report.actions) or matter != self._shown
+        back = bool(self._failure) and not invalid
+        if self._output == "text" and not invalid and (news or back):
+            about = f"back, {report.summary}" if back and not news else f"commit {report.context.commit[:8]}"
+            self._console.print(f"{moment(self._clock())} {'back, ' if back and news else ''}{about}", soft_wrap=True)
+        if news or (back and self._output != "text"):
             super().end(report)
         self._shown = matter
-        if report.verdict is not Verdict.INVALID:
+        if not invalid:
             self._failure = ()
 
     def failed(self, error: ReconcilerError) -> None:
@@ -91,5 +106,5 @@ class DaemonView(PassView):
         self._open.close()
         matter = (error.what, error.why, error.problems if isinstance(error, ManifestsInvalid) else ())
         if matter != self._failure:
-            failures.show(error, no_color=self._console.no_color)
+            failures.show(error, no_color=self._console.no_color, when=moment(self._clock()))
         self._failure = matter

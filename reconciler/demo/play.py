@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import sys
 import threading
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -34,10 +34,11 @@ def demo(*, leave: bool, json_output: bool, no_color: bool = False) -> int:
             "the demo cannot start", why="Git is not installed", fix="install it, such as with `apt-get install git`"
         )
     out = sys.stderr if json_output else sys.stdout
-    console = Console(file=out, no_color=no_color or None, highlight=False, markup=False)
+    plain: dict[str, Any] = {"color_system": None, "force_terminal": False} if no_color else {}
+    console = Console(file=out, **plain, highlight=False, markup=False)
     narrator = Narrator(console)
     narrator.chapter("Setting up", "A throw-away folder with a Git repository, trained models and a local cluster.")
-    with opened() as workspace:
+    with opened(no_color=no_color) as workspace:
         stage, results = asyncio.run(_play(workspace, narrator, out))
         if json_output:
             print(as_json(results), flush=True)

@@ -94,8 +94,12 @@ def environment(workspace: Workspace) -> dict[str, str]:
 
 
 @contextmanager
-def opened() -> Iterator[Workspace]:
-    """Makes the workspace from the example repository; at the end the local cluster is down and the folder gone."""
+def opened(*, no_color: bool = False) -> Iterator[Workspace]:
+    """Makes the workspace from the example repository; at the end the local cluster is down and the folder gone.
+
+    Args:
+        no_color: whether the commands that use its settings print without colours.
+    """
     folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
     command = [sys.executable, "-P", "-m", "reconciler.demo.cleaner", str(folder / "state"), str(folder)]
     reading, lifeline = os.pipe()
@@ -104,15 +108,16 @@ def opened() -> Iterator[Workspace]:
     os.close(reading)
     try:
         workspace = Workspace(folder, lifeline)
-        _fill(workspace)
+        _fill(workspace, no_color=no_color)
         yield workspace
     finally:
         os.close(lifeline)
         cleaner.wait()
 
 
-def _fill(workspace: Workspace) -> None:
-    workspace.settings.write_text(SETTINGS.format(folder=workspace.folder), encoding="utf-8")
+def _fill(workspace: Workspace, *, no_color: bool) -> None:
+    settings = SETTINGS.format(folder=workspace.folder) + ("noColor: true\n" if no_color else "")
+    workspace.settings.write_text(settings, encoding="utf-8")
     artifacts.build(workspace.artifacts)
     bare = str(workspace.folder / "models.git")
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", bare], check=True)

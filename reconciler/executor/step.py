@@ -80,7 +80,8 @@ class Step:
 
     async def _start(self) -> _End | None:
         """Performs the action as soon as it may run; returns how it ended if it is done already or may not run."""
-        for pause in back_off():
+        pauses = back_off()
+        while True:
             early = await self._may_run()
             if early is not None:
                 return early
@@ -88,10 +89,9 @@ class Step:
                 await self._cluster.perform(self._action)
             except ClusterUnavailable as error:
                 self._ledger.running(self._action, f"no answer, trying again: {error.what}")
-                await asyncio.sleep(pause)
+                await asyncio.sleep(next(pauses))
             else:
                 return None
-        raise AssertionError("back_off is endless")
 
     async def _may_run(self) -> _End | None:
         since = self._now()

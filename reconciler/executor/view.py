@@ -70,16 +70,16 @@ class View:
         return self.latest
 
     async def _observe(self, newer_than: LiveState | None) -> LiveState:
-        for pause in back_off():
+        pauses = back_off()
+        while True:
             try:
                 state = await self._cluster.observe(newer_than)
             except ClusterUnavailable as error:
                 self.trouble = error.what
-                await asyncio.sleep(pause)
+                await asyncio.sleep(next(pauses))
             else:
                 self.trouble = ""
                 return state
-        raise AssertionError("back_off is endless")
 
     def _publish(self, state: LiveState) -> None:
         self.latest, self._seen_at = state, asyncio.get_running_loop().time()

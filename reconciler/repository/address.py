@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def check_ref(ref: str) -> str:
     """Returns `ref` if it can be given to Git as a branch, tag or commit. Raises RepositoryError if not."""
     if not ref or ref.startswith(("-", "^")) or re.search(r"[\x00-\x20\x7f:?*\[\\]|\.\.", ref):
         raise RepositoryError(
-            "This is not the name of a branch, tag or commit",
+            "this is not the name of a branch, tag or commit",
             why="it is empty, begins with `-` or `^`, or holds a space, `..`, `:` or another character Git refuses",
             fix="name a branch, a tag or a commit hash",
         )
@@ -94,7 +95,7 @@ def check_folder(path: str) -> str:
     steps = [step for step in path.split("/") if step not in ("", ".")]
     if path.startswith(("/", "-", "~")) or ".." in steps or any(not char.isprintable() for char in path):
         raise RepositoryError(
-            "This path cannot be a folder inside the repository",
+            "this path cannot be a folder inside the repository",
             why="it is absolute, begins with `-` or `~`, or holds `..` or a control character",
             fix="give the folder as seen from the top of the repository, such as `models/prod`",
         )
@@ -102,7 +103,7 @@ def check_folder(path: str) -> str:
 
 
 def _local(path: Path) -> Address:
-    folder = path.expanduser().absolute()
+    folder = Path(os.path.normpath(path.expanduser().absolute()))
     return Address(str(folder), local=folder)
 
 
@@ -131,7 +132,7 @@ def _remote(url: str) -> Address:
 
 def _refused(why: str) -> RepositoryError:
     return RepositoryError(
-        "This address of a repository is refused",
+        "this address of a repository is refused",
         why=why,
         fix="use an https, http, ssh, git or file URL, `user@host:path`, or a path",
     )

@@ -54,7 +54,7 @@ class Cache:
             self._lock.acquire()
         except Timeout as error:
             raise RepositoryError(
-                f"The cache of {self._address.display} is in use",
+                f"the cache of {self._address.display} is in use",
                 why=f"another process has been fetching into it for more than {self._timeout:g} s",
                 fix="wait for it to end, or use another cache folder",
             ) from error
@@ -171,7 +171,7 @@ def _is_bare(folder: Path) -> bool:
 
 def _unwritable(folder: Path, error: OSError) -> RepositoryError:
     return RepositoryError(
-        f"The cache `{folder}` cannot be written",
+        f"the cache `{folder}` cannot be written",
         why=error.strerror or os.strerror(error.errno or 0),
         fix="make room, correct its rights, or use another cache folder",
     )

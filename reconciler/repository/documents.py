@@ -6,6 +6,7 @@ of the version we know is refused: skipping it in silence could delete what it d
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from reconciler.repository.scalars import kind_of
 from reconciler.repository.subject import Subject
 from reconciler.repository.wording import Path, nearest, shown
 from reconciler.repository.yaml_builder import Document, YamlList, YamlMap
+from reconciler.settings import FILE_NAME
 
 GROUP = "mlops.seldon.io"
 """API group of Seldon Core 2."""
@@ -26,6 +28,7 @@ KINDS = ("Model", "Server")
 
 _NOT_YET = ("Experiment", "Pipeline")
 _ELSEWHERE = "move it to a folder that is not read as manifests"
+_NO_MANIFEST = "name the folder that holds nothing but manifests with --path"
 
 
 @dataclass(slots=True)
@@ -52,11 +55,13 @@ def _sort_object(value: Any, path: Path, line: int, document: Document, into: So
         )
         return
     api, kind = value.get("apiVersion"), value.get("kind")
+    if api is None and kind is None and posixpath.basename(document.file) == FILE_NAME:
+        return  # the settings, in the folder from which commands are run
     if not isinstance(api, str) or not isinstance(kind, str) or not api or not kind:
         missing = "apiVersion" if not isinstance(api, str) or not api else "kind"
         what, why = f"no `{missing}` that is text", "without apiVersion and kind nobody knows what this is"
         into.problems.append(
-            Problem(document.file, value.lines.get(missing, line), missing, what, why, f"add it, or {_ELSEWHERE}")
+            Problem(document.file, value.lines.get(missing, line), missing, what, why, f"add it, or {_NO_MANIFEST}")
         )
     elif (api, kind) == ("v1", "List"):
         _unroll(value, path, document, into)

@@ -191,19 +191,19 @@ class _Walk:
             self._problem(name, "a submodule stands among the manifests", why, "copy its manifests here, or remove it")
         elif entry.kind is Kind.LINK:
             self._link(entry, name, within)
-        elif _is_manifest(name):
+        elif is_manifest(name):
             self._file(entry, name)
 
     def _link(self, link: Entry, name: str, within: tuple[str, ...]) -> None:
         try:
             entry = resolve(self._tree, link.path)
         except LinkError as error:
-            if _is_manifest(name):
+            if is_manifest(name):
                 fix = "let it lead to a file of this repository, or write the file itself"
                 self._problem(name, "this symbolic link cannot be followed", str(error), fix)
             return
         if entry.kind is not Kind.FOLDER:
-            if _is_manifest(name):
+            if is_manifest(name):
                 self._file(entry, name)
             return
         above = posixpath.join(entry.path, "") if entry.path else ""
@@ -234,7 +234,7 @@ class _Walk:
 
 def _too_much(place: str) -> RepositoryError:
     return RepositoryError(
-        f"There are too many files to read at `{shown(place or '.')}`",
+        f"there are too many files to read at `{shown(place or '.')}`",
         why=f"at most {MOST_FILES} files of manifests, and {format_bytes(LARGEST_TREE)} of them, are read",
         fix="name the folder that holds the manifests with --path",
     )
@@ -244,5 +244,6 @@ def _hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
-def _is_manifest(name: str) -> bool:
+def is_manifest(name: str) -> bool:
+    """Returns whether a file of this name is read as manifests."""
     return name.lower().endswith((".yaml", ".yml"))

@@ -81,7 +81,7 @@ def load_folder(folder: Path) -> DesiredState:
     """
     place = Path(os.path.normpath(folder.absolute()))
     if not place.exists():
-        raise RepositoryError(f"There is no folder `{folder}`", why="the path does not exist", fix="correct the path")
+        raise RepositoryError(f"there is no folder `{folder}`", why="the path does not exist", fix="correct the path")
     if place.is_file():
         return _load_file(place, str(folder))
     top = next((above for above in (place, *place.parents) if (above / ".git").exists()), place)

@@ -43,7 +43,7 @@ class Publisher:
             return self._try_until_pushed(ref, contents, message, retries)
         except RepositoryError as error:
             raise ReportError(
-                f"Branch `{branch}` of {self._address.display} cannot be written",
+                f"branch `{branch}` of {self._address.display} cannot be written",
                 why=f"{error}: {error.why}",
                 fix=error.fix,
             ) from error
@@ -63,7 +63,7 @@ class Publisher:
                 if error.timed_out or heads[-3:] == [heads[-1]] * 3:
                     break  # the branch stands still, so nobody was faster: it is something else
         raise ReportError(
-            f"Branch `{ref.removeprefix('refs/heads/')}` of {self._address.display} cannot be pushed",
+            f"branch `{ref.removeprefix('refs/heads/')}` of {self._address.display} cannot be pushed",
             why=refused.said,
             fix="check the right to push, branch protection and hooks of the remote",
         ) from refused

@@ -11,8 +11,8 @@ from reconciler.model.manifests import DesiredState
 from reconciler.repository.address import check_folder, check_ref, parse_address
 from reconciler.repository.cache import HEAD, Cache, check_local
 from reconciler.repository.commit_tree import CommitTree, MissingObjectError
-from reconciler.repository.files import Entry, Kind, LinkError, collect, resolve
-from reconciler.repository.git_command import GitError
+from reconciler.repository.files import Entry, Kind, LinkError, collect, is_manifest, resolve
+from reconciler.repository.git_command import GitCommand, GitError
 from reconciler.repository.manifests import desired_state
 from reconciler.repository.publishing import Publisher
 from reconciler.repository.wording import nearest, shown
@@ -48,6 +48,23 @@ class Repository:
         """The address as it may be shown: without credentials."""
         return self._address.display
 
+    def uncommitted(self) -> tuple[str, ...]:
+        """Returns the manifests in the work tree that are not as committed, sorted; none if it has no work tree here.
+
+        A hint for people, so that whatever keeps Git from answering counts as none.
+        """
+        folder = self._address.local
+        if folder is None or not (folder / ".git").exists():
+            return ()
+        git = GitCommand(folder / ".git", self._address, timeout=10)
+        options = ("--no-optional-locks", f"--work-tree={folder}", "status", "--porcelain", "-z")
+        try:
+            said = git.run(*options, "--no-renames", "--untracked-files=all", "--", self._path or ".")
+        except GitError:
+            return ()
+        names = (entry[3:] for entry in said.decode("utf-8", "replace").split("\0") if entry)
+        return tuple(sorted(name for name in names if is_manifest(name)))
+
     def fetch(self) -> None:
         """Brings the cache to what the remote has now. One process at a time; a damaged cache is made anew.
 
@@ -76,12 +93,10 @@ class Repository:
         wanted = self._ref if rev is None else check_ref(rev)
         return self._reading(lambda: self._desired_state(self._resolved(wanted)))
 
-    def head_info(self, rev: str | None = None) -> tuple[str, str]:
-        """Returns when `rev` was written (ISO 8601, author's date) and its subject line. Raises as `commit` does."""
+    def subject(self, rev: str | None = None) -> str:
+        """Returns the subject line of `rev`. Raises as `commit` does."""
         commit = self.commit(rev)
-        said = self._reading(lambda: self._git("show", "--no-patch", "--no-notes", "--format=%aI%n%s", commit))
-        date, _, subject = said.partition("\n")
-        return date, shown(subject)
+        return shown(self._reading(lambda: self._git("show", "--no-patch", "--no-notes", "--format=%s", commit)))
 
     def read(self, branch: str, file: str) -> bytes | None:
         """Returns the content of `file` on `branch`, None when there is none, as of the last fetch or publish.
@@ -184,7 +199,7 @@ class Repository:
             fix = f"name the branch with --ref; there are {', '.join(branches[:5])}"
             return RepositoryError(f"{self.display_url} has no default branch", why=why, fix=fix)
         meant = nearest(wanted, branches)
-        what = f"There is no branch, tag or commit `{wanted}` in {self.display_url}"
+        what = f"there is no branch, tag or commit `{wanted}` in {self.display_url}"
         if self._git("rev-parse", "--is-shallow-repository") == "true":
             why = "the repository is a shallow clone, which lacks most of its history"
             return RepositoryError(
@@ -200,7 +215,7 @@ class Repository:
             return RepositoryError(what, why=why, fix="name the folder that holds it")
         why = f"commit {commit[:12]} of {self.display_url} has no such folder inside it"
         return RepositoryError(
-            f"There is no folder `{self._path}`", why=why, fix="correct the path, or push the folder"
+            f"there is no folder `{self._path}`", why=why, fix="correct the path, or push the folder"
         )
 
 

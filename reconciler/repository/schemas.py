@@ -1,7 +1,7 @@
 """The JSON Schemas of manifests, and what they find wrong, as problems in people's words.
 
-The schemas in `schemas/` are published for editors; the same files check here. Their descriptions are the "why" of a
-problem and their examples its "fix". Values are never echoed.
+The schemas in `schemas/` are published for editors; the same files check here. Their rules are the "why" of a
+problem, their descriptions where a rule is no words, and their examples its "fix". Values are never echoed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _explained(subject: Subject, error: ValidationError) -> Iterator[Problem]:
                 yield _missing_field(subject, (*path, key), rule["properties"][key])
     else:
         what = _what(error, rule)
-        yield subject.problem(path, what, str(rule.get("description", "")), _fix(error, rule))
+        yield subject.problem(path, what, _why(error, rule, path), _fix(error, rule))
 
 
 def _unknown_field(subject: Subject, path: Path, key: str, known: dict[str, Any]) -> Problem:
@@ -105,7 +105,7 @@ def _unknown_field(subject: Subject, path: Path, key: str, known: dict[str, Any]
 
 def _missing_field(subject: Subject, path: Path, rule: dict[str, Any]) -> Problem:
     fix = f"add it{_example(rule, path)}"
-    return subject.problem(path, f"`{path[-1]}` is missing", str(rule.get("description", "")), fix)
+    return subject.problem(path, f"`{path[-1]}` is missing", f"it is required: {_described(rule)}", fix)
 
 
 def _what(error: ValidationError, rule: dict[str, Any]) -> str:
@@ -120,6 +120,24 @@ def _what(error: ValidationError, rule: dict[str, Any]) -> str:
     if error.validator == "pattern" and rule["pattern"] == _NAME:
         return f"`{shown(str(error.instance))}` cannot be a name"
     return "this is not in the form it must have"
+
+
+def _why(error: ValidationError, rule: dict[str, Any], path: Path) -> str:
+    key = next((shown(step) for step in reversed(path) if isinstance(step, str)), "the value")
+    key = f"an item of {key}" if path and isinstance(path[-1], int) else key
+    if error.validator == "type":
+        return f"{key} is always {_expected(rule)}"
+    if error.validator in ("minimum", "maximum"):
+        return f"{key} is at least {rule['minimum']} and at most {rule['maximum']}"
+    if error.validator in ("minLength", "maxLength"):
+        return f"{key} has at most {rule['maxLength']} characters" if error.instance else f"{key} is never empty"
+    return _described(rule)
+
+
+def _described(rule: dict[str, Any]) -> str:
+    """Returns the first sentence of the description as a phrase."""
+    text = str(rule.get("description", "")).partition(". ")[0].removesuffix(".")
+    return text if text.startswith("Kubernetes") else text[:1].lower() + text[1:]
 
 
 def _fix(error: ValidationError, rule: dict[str, Any]) -> str:

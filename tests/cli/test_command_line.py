@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -12,9 +11,12 @@ import pytest
 import typer
 
 from reconciler import __version__
-from reconciler.cli import app, execute, failures
-from reconciler.cli.build import PatientConsole
+from reconciler.cli import app, build, execute, failures
+from reconciler.cli.views import print_report
 from reconciler.errors import ManifestsInvalid, Problem, UsageError
+from reconciler.model.plan import Plan
+from reconciler.reports.report import Context, planned
+from reconciler.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["validate", "plan", "apply", "sync", "run", "status", "local up", "local down", "local status", "demo"]
@@ -57,6 +59,37 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert all(command.split()[0] in shown for command in COMMANDS)
 
 
+def test_the_lists_of_commands_are_whole_on_80_columns() -> None:
+    for done in (run("--help", COLUMNS="80"), run("local", COLUMNS="80")):
+        assert done.returncode == 0
+        assert "Commands:" in done.stdout
+        assert "..." not in done.stdout.partition("Commands:")[2]
+
+
+def test_the_help_shows_optional_arguments_once() -> None:
+    assert "apply [OPTIONS] [PLAN]\n" in run("apply", "--help").stdout
+    assert "validate [OPTIONS] [FOLDER]\n" in run("validate", "--help").stdout
+    assert "--only MODEL" in run("plan", "--help").stdout
+
+
+@pytest.mark.parametrize(("option", "fix"), [("--repoo", "did you mean --repo?"), ("--nonsense", "--help")])
+def test_of_an_unknown_option_only_one_that_is_alike_is_named(
+    option: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["plan", option, "x"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: no such option: {option}\n")
+    assert fix in told
+
+
+@pytest.mark.parametrize("command", ["status", "local status", "demo"])
+def test_what_cannot_print_markdown_refuses_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([*command.split(), "-o", "markdown"]) == 1
+    assert "text or json" in capsys.readouterr().err
+    assert execute([*command.split(), "--help"]) == 0
+    assert "markdown" not in capsys.readouterr().out
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--version"]) == 0
     assert capsys.readouterr().out == f"reconciler {__version__}\n"
@@ -89,6 +122,12 @@ def test_valid_manifests_are_counted(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "valid: 2 servers, 4 models\n"
 
 
+def test_one_manifest_is_not_told_as_several(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one.yaml").write_text((ROOT / "examples" / "repo" / "servers.yaml").read_text().split("---")[0])
+    assert execute(["validate", "one.yaml"]) == 0
+    assert capsys.readouterr().out == "valid: 1 server, 0 models\n"
+
+
 def test_manifests_on_standard_input_are_checked() -> None:
     text = (ROOT / "examples" / "repo" / "models" / "spam.yaml").read_text().replace("memory: 100M", "memory: -1")
     done = run("validate", "-", given=text)
@@ -109,13 +148,31 @@ def test_errors_keep_what_looks_like_markup(capsys: pytest.CaptureFixture[str]) 
     assert "[bold]no[/bold] :smile:" in capsys.readouterr().err
 
 
-def test_nothing_is_coloured_without_a_terminal_or_with_no_color() -> None:
-    stream = io.StringIO()
-    console = PatientConsole(file=stream, no_color=True, force_terminal=True)
-    console.print("text", style="red")
-    assert "\x1b[31m" not in stream.getvalue()
-    done = run("sync", FORCE_COLOR="", NO_COLOR="1")
+def test_nothing_is_coloured_without_a_terminal() -> None:
+    done = run("sync", FORCE_COLOR="")
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sync",), ("plan", "--nonsense"), ("validate", "nowhere"), ("local", "down"), ("plan", "--headroom", "x")],
+    ids=" ".join,
+)
+def test_no_color_leaves_no_escape_sequence_in_errors(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    state = {"RECONCILER_STATE": str(tmp_path / "state"), "FORCE_COLOR": "1"}
+    for done in (run(*arguments, "--no-color", **state), run(*arguments, NO_COLOR="1", **state)):
+        assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" in run(*arguments, **state).stderr or arguments == ("local", "down")
+
+
+def test_no_color_leaves_no_escape_sequence_in_reports(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    report = planned(Plan("default", "c1", "d", "l"), Context("default", "local", 0.0))
+    for no_color in (True, False):
+        print_report(report, "text", build.console(Settings(no_color=no_color)))
+        assert ("\x1b" in capsys.readouterr().out) != no_color
 
 
 def test_the_help_waits_for_nothing_heavy() -> None:

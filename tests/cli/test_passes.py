@@ -319,3 +319,29 @@ def test_without_a_cluster_it_says_how_to_start_one(
 ) -> None:
     assert execute(["sync", "--state", str(tmp_path / "nowhere")]) == 1
     assert "reconciler local up" in capsys.readouterr().err
+
+
+def test_manifests_that_are_not_committed_are_told_as_no_part_of_a_plan(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["plan", "--repo", str(play.workspace.work)]
+    assert execute(arguments) == 0
+    assert capsys.readouterr().err == ""
+    play.write("churn", "churn/v2")
+    assert execute(arguments) == 0
+    shown = capsys.readouterr()
+    assert "Nothing to do" in shown.out
+    assert "uncommitted changes" in shown.err
+    assert "churn.yaml" in shown.err
+
+
+def test_up_warns_of_an_artifacts_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = tmp_path / "state"
+    try:
+        assert execute(["local", "up", "--state", str(state)]) == 0
+        assert f"warning: there is no folder {state}/artifacts" in capsys.readouterr().err
+        (state / "artifacts").mkdir()
+        assert execute(["local", "up", "--state", str(state)]) == 0
+        assert capsys.readouterr().err == ""
+    finally:
+        lifecycle.down(state)

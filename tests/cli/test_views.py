@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from reconciler.cli import build
 from reconciler.cli.views import DaemonView, PassView
-from reconciler.errors import ManifestsInvalid, Problem, ReconcilerError
+from reconciler.errors import ManifestsInvalid, Problem, ReconcilerError, ReportError
 from reconciler.model.plan import Decision, Plan, Reason, Verb
 from reconciler.reports.report import Context, Report, closed, failed, planned
+from reconciler.settings import Settings
 
 CONTEXT = Context("default", "local", 1000.0, commit="c1")
 PROBLEMS = (Problem("a.yaml", 1, "spec", "bad", "rule", "fix"),)
@@ -59,6 +61,29 @@ def test_a_failure_is_told_once_until_a_pass_succeeds(capsys: pytest.CaptureFixt
             view.end(report(Verb.IN_SYNC, Reason.SAME))
         told.append("no luck" in capsys.readouterr().err)
     assert told == [True, False, False, True]
+
+
+def test_warnings_are_without_colours_when_reports_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for no_color in (True, False):
+        PassView("text", build.console(Settings(no_color=no_color))).warn(ReportError("no luck"))
+        assert ("\x1b" in capsys.readouterr().err) != no_color
+
+
+def test_a_daemons_log_says_when_and_that_it_is_back(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    view = DaemonView("text", Console(file=stream), clock=lambda: 1000.0)
+    view.end(report(Verb.IN_SYNC, Reason.SAME))
+    assert stream.getvalue().startswith("1970-01-01T00:16:40Z commit c1\nNothing to do")
+    view.failed(ReconcilerError("no luck"))
+    assert capsys.readouterr().err.startswith("1970-01-01T00:16:40Z error: no luck\n")
+    for said in ("1970-01-01T00:16:40Z back, 1 in sync\n", ""):
+        stream.seek(0)
+        stream.truncate()
+        view.end(report(Verb.IN_SYNC, Reason.SAME))
+        assert stream.getvalue() == said
 
 
 def test_invalid_manifests_are_told_once_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:

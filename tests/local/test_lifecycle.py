@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -73,7 +74,19 @@ def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:
 async def test_a_cluster_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
     with pytest.raises(ClusterUnavailable) as error:
         await LocalCluster(tmp_path).observe()
+    assert error.value.why == "nothing was started in this folder"
     assert error.value.fix == f"start it: reconciler local up --state {tmp_path}"
+    with pytest.raises(ClusterUnavailable, match="does not answer") as error:
+        await LocalCluster(tmp_path / "none").observe()
+    assert error.value.why == "nothing was started in this folder"
+
+
+def test_a_cluster_that_was_taken_down_names_its_log(started: Start) -> None:
+    state = started().state
+    lifecycle.down(state)
+    with pytest.raises(ClusterUnavailable) as error:
+        asyncio.run(LocalCluster(state).observe())
+    assert error.value.why == f"its gateway has ended; see {state / 'gateway.log'}"
 
 
 def test_a_state_that_cannot_be_read_is_told_by_up(started: Start, tmp_path: Path) -> None:
@@ -129,8 +142,6 @@ def test_a_lock_is_free_again_when_its_holder_dies(tmp_path: Path) -> None:
 
 
 def _try_lock(state: Path) -> None:
-    import asyncio
-
     async def lock() -> None:
         async with LocalCluster(state).lock("me", 0):
             pass

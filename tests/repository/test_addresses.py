@@ -44,6 +44,12 @@ def test_an_address_that_is_not_safe_is_refused(url: str, tmp_path: Path) -> Non
     assert "hunter2" not in f"{raised.value}{raised.value.why}"
 
 
+def test_a_path_is_shown_and_cached_without_detours(tmp_path: Path) -> None:
+    straight, detour = Repository(f"{tmp_path}/r", cache=tmp_path), Repository(f"{tmp_path}/a/../r/", cache=tmp_path)
+    assert detour.display_url == straight.display_url == f"{tmp_path}/r"
+    assert parse_address(f"{tmp_path}/a/../r") == parse_address(f"{tmp_path}/r")
+
+
 @pytest.mark.parametrize(
     "ref", ["", "-x", "--all", "a b", "a..b", "main:file", "a\nb", "^main", "ma*", "x?", "@{-1}\\"]
 )

@@ -51,6 +51,23 @@ def test_hidden_files_and_folders_are_skipped(remote: Remote, load: Load) -> Non
     assert names(load("")) == ["x"]
 
 
+def test_a_settings_file_among_the_manifests_is_skipped(remote: Remote, load: Load) -> None:
+    remote.write({"reconciler.yaml": "repo: .\nlocal: {port: 9}\n", "a.yaml": model("a")})
+    assert names(load("")) == ["a"]
+
+
+def test_a_manifest_in_a_file_named_like_the_settings_is_read(remote: Remote, load: Load) -> None:
+    remote.write({"reconciler.yaml": model("a")})
+    assert names(load("")) == ["a"]
+
+
+def test_other_yaml_is_a_problem_whose_fix_names_the_way_out(remote: Remote, load: Load) -> None:
+    remote.write({"compose.yaml": "services: {}\n"})
+    with pytest.raises(ManifestsInvalid) as raised:
+        load("")
+    assert "--path" in raised.value.problems[0].fix
+
+
 def test_a_hidden_folder_that_is_asked_for_is_read(remote: Remote, load: Load) -> None:
     remote.write({".deploy/x.yaml": model("x")})
     assert names(load(".deploy")) == ["x"]
@@ -171,7 +188,7 @@ def test_a_single_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RepositoryError, match="There is no folder"):
+    with pytest.raises(RepositoryError, match="there is no folder"):
         load_folder(tmp_path / "gone")
 
 

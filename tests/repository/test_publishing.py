@@ -115,7 +115,7 @@ def test_a_work_tree_with_another_branch_checked_out_is_published_to(remote: Rem
 
 def test_the_branch_that_is_checked_out_is_not_overwritten(remote: Remote) -> None:
     before = remote.push({"iris.yaml": model("iris")})
-    with pytest.raises(ReportError, match=r"Branch `main` .* cannot be pushed") as raised:
+    with pytest.raises(ReportError, match=r"branch `main` .* cannot be pushed") as raised:
         remote.repository(url=str(remote.work)).publish("main", {"a": b"1"}, "No", retries=1)
     assert raised.value.why
     assert git(remote.work, "rev-parse", "main") == before

@@ -190,11 +190,9 @@ def test_a_shallow_clone_is_read_and_what_it_lacks_is_explained(remote: Remote, 
     assert "unshallow" in raised.value.fix
 
 
-def test_date_and_subject_of_a_commit_are_told(remote: Remote) -> None:
+def test_the_subject_of_a_commit_is_told(remote: Remote) -> None:
     remote.push({}, "Iris gets a new version\n\nmore text")
-    date, subject = remote.repository().head_info()
-    assert subject == "Iris gets a new version"
-    assert date == git(remote.work, "log", "-1", "--format=%aI")
+    assert remote.repository().subject() == "Iris gets a new version"
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
@@ -340,3 +338,13 @@ def test_no_hook_runs(remote: Remote, plain_git: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
     subprocess.run(["git", "tag", "x"], cwd=remote.work, check=True, env={**WHO, "GIT_CONFIG_GLOBAL": str(plain_git)})
     assert (tmp_path / "ran").exists(), "the hook would have run"
+
+
+def test_manifests_of_a_work_tree_that_are_not_as_committed_are_named(remote: Remote) -> None:
+    remote.push({"prod/a.yaml": model("a"), "b.yaml": model("b")})
+    everything, below = remote.repository(url=str(remote.work)), remote.repository(url=str(remote.work), path="prod")
+    assert everything.uncommitted() == ()
+    remote.write({"prod/a.yaml": model("a", memory="9"), "prod/new/c.yml": model("c"), "b.yaml": None, "notes.txt": ""})
+    assert everything.uncommitted() == ("b.yaml", "prod/a.yaml", "prod/new/c.yml")
+    assert below.uncommitted() == ("prod/a.yaml", "prod/new/c.yml")
+    assert remote.repository().uncommitted() == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import aiohttp
 from filelock import FileLock, Timeout
 
 from reconciler.clusters.local import admin, wire
+from reconciler.clusters.local.running import read_running
 from reconciler.clusters.local.sockets import opened
 from reconciler.errors import ActionRefused, ClusterError, ClusterUnavailable, LockHeld
 from reconciler.model.live import Failure, LiveState
@@ -97,12 +99,21 @@ class LocalCluster:
                     status = response.status
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {ANSWER_TIMEOUT:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._unavailable(str(error)) from error
+        except OSError as error:
+            raise self._unreached(error) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise self._unavailable(f"it broke off: {error}" if str(error) else "it broke off") from error
         if status == 200:
             return answer
         kind = ActionRefused if status == admin.REFUSED else ClusterError
         raise kind(answer.get("what", f"status {status}"), why=answer.get("why", ""), fix=answer.get("fix", ""))
+
+    def _unreached(self, error: OSError) -> ClusterUnavailable:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED):
+            return self._unavailable(error.strerror or str(error))
+        if read_running(self._folder) is None:
+            return self._unavailable("nothing was started in this folder")
+        return self._unavailable(f"its gateway has ended; see {self._folder / 'gateway.log'}")
 
     def _unavailable(self, why: str) -> ClusterUnavailable:
         what = f"the local cluster in {self._folder} does not answer"
@@ -129,7 +140,7 @@ class LocalCluster:
                 if loop.time() >= limit:
                     raise self._held(within) from error
             except OSError as error:
-                raise self._unavailable(str(error)) from error
+                raise self._unreached(error) from error
             else:
                 return
             await asyncio.sleep(0.1)
