@@ -19,7 +19,8 @@ from reconciler.demo.measure import Expected, Window, failures
 from reconciler.demo.traffic import flowing
 from reconciler.executor import execute as execute_plan
 from reconciler.health import serving_version
-from reconciler.model.plan import ActionKind, Guards
+from reconciler.model.outcome import Status
+from reconciler.model.plan import Guards
 from reconciler.planner import plan
 from reconciler.repository import load_folder
 from tests.cli.conftest import Play
@@ -211,23 +212,30 @@ def test_a_gateway_killed_in_the_middle_fails_requests_only_until_it_is_up_again
     assert serving(play) == "churn/slow"
 
 
-def test_a_recreate_ended_between_unload_and_load_is_loaded_by_the_next_pass(play: Play) -> None:
-    annotation = "metadata: {name: churn, annotations: {model-reconciler.io/strategy: recreate}}"
-    play.write("churn", "churn/v2", memory="200M")
+@pytest.mark.parametrize("strategy", ["rolling", "recreate"])
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_rollout_ended_after_any_action_is_finished_by_the_next_pass(play: Play, strategy: str, done: int) -> None:
+    play.write("churn", "churn/v2", memory="150M")
     file = play.workspace.work / "churn.yaml"
-    file.write_text(file.read_text().replace("metadata: {name: churn}", annotation))
+    annotation = f"{{name: churn, annotations: {{model-reconciler.io/strategy: {strategy}}}}}"
+    file.write_text(file.read_text().replace("{name: churn}", annotation))
     play.push()
 
-    async def half() -> None:
+    async def first_actions() -> None:
         cluster = LocalCluster(play.workspace.state)
         found = plan(load_folder(play.workspace.work), await cluster.observe(), Guards())
-        first = [action for action in found.actions if action.kind in (ActionKind.DRAIN, ActionKind.UNLOAD)]
-        assert len(first) == 2
-        await execute_plan(dataclasses.replace(found, actions=tuple(first)), cluster, on_outcome=lambda _: None)
+        assert len(found.actions) == 4
+        begun = dataclasses.replace(found, actions=found.actions[:done])
+        outcomes = await execute_plan(begun, cluster, on_outcome=lambda _: None)
+        assert all(outcome.status is Status.DONE for outcome in outcomes)
 
-    asyncio.run(half())
+    asyncio.run(first_actions())
     assert execute(["sync"]) == 0
     assert serving(play) == "churn/v2"
+    model = asyncio.run(LocalCluster(play.workspace.state).observe()).model("churn")
+    assert model is not None
+    assert len(model.versions) == 1
+    assert execute(["plan", "--detailed-exitcode"]) == 0
 
 
 def test_a_saved_plan_is_applied_under_the_guards_it_was_made_under(play: Play) -> None:
