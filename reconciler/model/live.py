@@ -81,8 +81,30 @@ class Failure:
         return self.when + min(60.0 * 2.0 ** min(self.count - 1, 10), 3600.0)
 
 
+class Placed:
+    """What the states of a version on its server replicas say of it."""
+
+    __slots__ = ()
+    replicas: tuple[tuple[int, ReplicaState], ...]
+
+    @property
+    def available(self) -> int:
+        """Number of replicas that can answer."""
+        return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
+
+    @property
+    def occupied(self) -> tuple[int, ...]:
+        """Indices of the server replicas whose memory it takes, or will take when its load ends."""
+        return tuple(index for index, state in self.replicas if state not in GONE)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a load of it is in flight on some replica."""
+        return any(state in LOADS_IN_FLIGHT for _, state in self.replicas)
+
+
 @dataclass(frozen=True, slots=True)
-class LiveVersion:
+class LiveVersion(Placed):
     """One version of a model that the cluster knows.
 
     Attributes:
@@ -103,21 +125,6 @@ class LiveVersion:
     wanted: int = 1
     in_flight: int | None = None
     reason: str = ""
-
-    @property
-    def available(self) -> int:
-        """Number of replicas that can answer."""
-        return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
-
-    @property
-    def occupied(self) -> tuple[int, ...]:
-        """Indices of the server replicas whose memory it takes, or will take when its load ends."""
-        return tuple(index for index, state in self.replicas if state not in GONE)
-
-    @property
-    def loading(self) -> bool:
-        """Whether a load of it is in flight on some replica."""
-        return any(state in LOADS_IN_FLIGHT for _, state in self.replicas)
 
 
 @dataclass(frozen=True, slots=True)

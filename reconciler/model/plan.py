@@ -91,7 +91,6 @@ class Reason(enum.StrEnum):
     OTHER_ROLLOUT = "a rollout to another version is under way"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
-    UNREADABLE = "the live object cannot be read"
 
 
 @dataclass(frozen=True, slots=True, order=True)

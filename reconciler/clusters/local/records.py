@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.model.codec import model_policy
-from reconciler.model.live import GONE, LOADS_IN_FLIGHT, ReplicaState
+from reconciler.model.live import Placed, ReplicaState
 from reconciler.model.manifests import ModelPolicy, ModelSpec, ServerSpec
 
 
@@ -96,7 +96,7 @@ class ServerRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRecord:
+class VersionRecord(Placed):
     """One version of a model.
 
     Attributes:
@@ -119,21 +119,6 @@ class VersionRecord:
     ending: bool = False
     hidden: bool = False
     reason: str = ""
-
-    @property
-    def available(self) -> int:
-        """Number of replicas that can answer."""
-        return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
-
-    @property
-    def occupied(self) -> tuple[int, ...]:
-        """Indices of the server replicas whose memory it takes, or will take when its load ends."""
-        return tuple(index for index, state in self.replicas if state not in GONE)
-
-    @property
-    def loading(self) -> bool:
-        """Whether a load of it is in flight on some replica."""
-        return any(state in LOADS_IN_FLIGHT for _, state in self.replicas)
 
     def on(self, index: int) -> ReplicaState | None:
         """Returns its state on the server replica `index`, None when it is not there."""
