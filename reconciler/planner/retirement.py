@@ -112,7 +112,7 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
         return f"a load of {_some(loading)} is in flight on it"
     crowded = sorted({name for name, v in stays if any(room.get(i, 0) < 0 for i in v.occupied)})
     if crowded:
-        return f"its replicas would be smaller ({format_bytes(spec.limit)}) than what {_some(crowded)} take"
+        return f"its replicas would be too small ({format_bytes(spec.limit)}) for what is on them ({_some(crowded)})"
     offered = _offered(server, spec)
     specs = {model.name: model.spec for model in live.models}
     unserved = sorted({name for name, _ in stays if not specs[name].needs <= offered})

@@ -163,12 +163,15 @@ def failed_before(situation: Situation) -> Verdict | None:
         serving = situation.serving
         detail = f"{_named(serving)} goes on serving" if serving else "no version serves"
         decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
-        fixes = ("mend the artifact; a new value of the annotation model-reconciler.io/retry tries at once",)
+        fixes = (
+            "mend the manifest or its artifact; a new value of the annotation model-reconciler.io/retry tries at once",
+        )
         decision = dataclasses.replace(decision, failure=cause, fixes=fixes)
         return Verdict(decision, due=situation.held_until)
     if situation.memory is None:
         return _unknown_memory(situation, 9)
-    decision = _decision(situation, 9, Verb.ROLL_OUT, Reason.RETRY, _version_detail(situation))
+    verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
+    decision = _decision(situation, 9, verb, Reason.RETRY, _version_detail(situation))
     return Verdict(dataclasses.replace(decision, failure=cause), _form(situation, decision))
 
 
@@ -196,7 +199,7 @@ def another_version(situation: Situation) -> Verdict | None:
     if situation.memory is None:
         return _unknown_memory(situation, 11)
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
-    verb = Verb.RECREATE if recreated else Verb.ROLL_OUT
+    verb = Verb.LOAD if serving is None else Verb.RECREATE if recreated else Verb.ROLL_OUT
     gap = "; off the air until the new version is loaded" if recreated and serving is not None else ""
     detail = _version_detail(situation) + gap + _adopted(situation)
     decision = _decision(situation, 11, verb, Reason.NEW_VERSION, detail)

@@ -55,7 +55,7 @@ def consequence(report: Report, failed: ReportedAction) -> str:
     if gone:
         return f"{failed.subject} is off the air: its old version was unloaded first, as strategy recreate allows"
     loading_first = any(d.name == failed.subject and d.verb is Verb.LOAD for d in report.decisions if d.kind == "Model")
-    return "no version of it serves yet" if loading_first else "what served before goes on serving"
+    return "no version of it serves" if loading_first else "what served before goes on serving"
 
 
 def after_words(action: ReportedAction, numbers: Mapping[str, int]) -> str:

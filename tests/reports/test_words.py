@@ -28,7 +28,7 @@ def test_a_load_that_fails_beside_the_old_version_leaves_that_serving() -> None:
 
 
 def test_a_first_load_that_fails_leaves_nothing_serving() -> None:
-    assert consequence(*failed(Verb.LOAD, LOAD)) == "no version of it serves yet"
+    assert consequence(*failed(Verb.LOAD, LOAD)) == "no version of it serves"
 
 
 def test_a_load_that_fails_after_its_old_version_was_unloaded_takes_the_model_off_the_air() -> None:
