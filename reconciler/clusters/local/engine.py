@@ -270,6 +270,7 @@ class Engine:
                 self._drive()
 
         task = self._jobs[key] = asyncio.create_task(run(), name=str(key))
+        task.add_done_callback(lambda _: job.close())  # a task that is cancelled before it begins never awaits its job
 
     async def _load(self, key: LoadKey) -> None:
         """Loads one version on one replica, after what is being loaded there."""
