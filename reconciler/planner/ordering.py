@@ -160,10 +160,11 @@ class _Arranger:
         strictly = bool(names & self.one_by_one)
         alone = strictly or bool(counted_on) or bool(unit.own_releases)
         edges = self._memory_edges(need, counted_on) | self._server_edges(need)
-        edges |= self._after_tails(names, counted_on) if strictly else self._after_waves(need, alone)
+        self.result.reach[need.action], before = self.waves.book(need, alone)
+        after_wave = {Edge(action, EdgeKind.CHAIN) for action in before}
+        edges |= self._after_tails(names, counted_on) if strictly else after_wave
         edges = {edge for edge in edges if edge.action not in {action.id for action in unit.actions}}
-        self.result.reach[need.action] = self.waves.book(need, alone)
-        self._settle(unit, need, own, edges)
+        self._settle(unit, names, own, edges)
         return True
 
     def _spend(self, counted_on: list[Release]) -> None:
@@ -175,11 +176,11 @@ class _Arranger:
         self.pool = [release for release in self.pool if release.action not in actions]
         self.farewells = [release for release in self.farewells if release.action not in actions]
 
-    def _settle(self, unit: Unit, need: Need, own: list[Release], edges: set[Edge]) -> None:
-        """Adds `unit` to the graph and makes what it frees known to those that follow."""
-        names = {server.name for server in self.rooms.candidates(need)}
+    def _settle(self, unit: Unit, names: set[str], own: list[Release], edges: set[Edge]) -> None:
+        """Adds `unit`, which may go to the servers `names`, to the graph; those that follow know what it frees."""
+        assert unit.need is not None
         strictly = bool(names & self.one_by_one)
-        self.extra.setdefault(need.action, set()).update(edges)
+        self.extra.setdefault(unit.need.action, set()).update(edges)
         if strictly and not unit.under_way:
             begin = {edge for edge in edges if edge.kind is EdgeKind.CHAIN}
             self.extra.setdefault(unit.actions[0].id, set()).update(begin)
@@ -245,9 +246,6 @@ class _Arranger:
         gains = {(server.name, index): gain for server in candidates for index, gain in server.gains.items()}
         kind = EdgeKind.CHAIN if self.rooms.fits(need, gains) else EdgeKind.SERVER
         return {Edge(server.early, kind) for server in candidates if server.early is not None}
-
-    def _after_waves(self, need: Need, alone: bool) -> set[Edge]:
-        return {Edge(action, EdgeKind.CHAIN) for action in self.waves.before(need, alone)}
 
     def _after_tails(self, names: set[str], counted_on: list[Release]) -> set[Edge]:
         """One by one: after all that came before, and so are the decommissions whose memory is counted on."""

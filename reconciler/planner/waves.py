@@ -49,24 +49,14 @@ class Waves:
         )
         self.waves.setdefault(flight.server, _Wave()).members.append(_Member(need, slots, slots, True, False))
 
-    def before(self, need: Need, alone: bool) -> set[str]:
-        """Returns the actions that `need` comes after when it is booked next: those of the waves before its own."""
-        waves = self._waves(need)
-        joins = not alone and self._joins(need, waves)
-        return {
-            action
-            for wave in waves
-            for action in (wave.before if joins else frozenset(m.need.action for m in wave.members) or wave.before)
-        }
-
-    def book(self, need: Need, alone: bool) -> frozenset[Replica]:
+    def book(self, need: Need, alone: bool) -> tuple[frozenset[Replica], set[str]]:
         """Adds `need` to the current waves of its servers, or begins new ones; takes its memory from `rooms`.
 
-        Returns every replica that it may land on.
+        Returns every replica that it may land on, and the actions it comes after: those of the waves before its own.
         """
         waves = self._waves(need)
-        reach = self._reach_beside(need, _unique(waves))
         if not alone and self._joins(need, waves):
+            reach = self._reach_beside(need, _unique(waves))
             for member in _unique(waves):
                 self._blur(member)
         else:
@@ -83,7 +73,7 @@ class Waves:
             wave.members.append(member)
         if crowded:
             self._blur(member)
-        return reach
+        return reach, {action for wave in waves for action in wave.before}
 
     def last(self) -> set[str]:
         """Returns the loads of the last wave of every server."""
