@@ -187,6 +187,14 @@ class Capacity:
     after: int
 
 
+class ProbePolicy(enum.StrEnum):
+    """When a throw-away model asks whether a load would find room (docs/planning-decisions.md, "Probes")."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What the planner may do, beyond what Git says.
@@ -197,6 +205,7 @@ class Guards:
         headroom: percent of every replica's limit that plans leave free.
         default_model_memory: bytes to reckon with where `spec.memory` is unset; None blocks such loads.
         only: names of models the plan is restricted to; empty means all.
+        probe: when the scheduler is asked beforehand whether there is room, where room leaks.
     """
 
     instance: str = "default"
@@ -204,6 +213,7 @@ class Guards:
     headroom: int = 0
     default_model_memory: int | None = None
     only: frozenset[str] = frozenset()
+    probe: ProbePolicy = ProbePolicy.AUTO
 
 
 @dataclass(frozen=True, slots=True)
