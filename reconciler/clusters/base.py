@@ -19,8 +19,8 @@ The recorded `shrink-first-fixed-size` in these calls, on Seldon (S) and on the 
 
 What else an action may ask of a cluster::
 
-    probe       a throw-away model with the manifest's memory, requirements, server and replicas, and an artifact that
-                does not exist: returns when the scheduler had room for it, raises ActionRefused when it had none,
+    probe       a throw-away model with the manifest's memory, requirements, server and replicas, and an artifact
+                that does not exist: returns when the scheduler had room for it, raises ActionRefused when it had none,
                 and leaves nothing behind in either case. It is the one action that is over when it was performed.
     retrigger   the version that is live already is scheduled once more (on Seldon: a field that nobody reads, changed in
                 the same apply). withdraw: the object is deleted, to be written anew by the load that follows.
