@@ -1,7 +1,7 @@
 """The simulated cluster: Seldon Core 2's rules with a clock of its own, in memory only.
 
-It is the second opinion on every plan and the adversary of the property tests, so it shares no code with the planner. It
-is true when it reproduces the recordings of the real one (tests/recorded). One module per subject; each names the
+It is the second opinion on every plan and the adversary of the property tests, so it shares no code with the planner.
+It is true when it reproduces the recordings of the real one (tests/recorded). One module per subject; each names the
 section of docs/seldon.md whose rules it holds::
 
     simulation  the way in, and the table of what can happen

@@ -61,8 +61,10 @@ def _merged(current: Mapping[str, Any], applied: Mapping[str, Any], wanted: Mapp
     merged = {name: value for name, value in current.items() if name in wanted or name not in applied}
     for name, value in wanted.items():
         old, was = current.get(name), applied.get(name)
-        nested = isinstance(value, Mapping) and isinstance(old, Mapping)
-        merged[name] = _merged(old, was if isinstance(was, Mapping) else {}, value) if nested else copy.deepcopy(value)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            merged[name] = _merged(old, was if isinstance(was, Mapping) else {}, value)
+        else:
+            merged[name] = copy.deepcopy(value)
     return merged
 
 

@@ -24,10 +24,8 @@ def finishes(world: World, name: str) -> None:
     model, found = world.models.get(name), world.objects.get(f"Model/{name}")
     if found is None or not found.deleting:
         return
-    left = (
-        [v for v in model.versions if any(s is not ReplicaState.UNLOADED for s in v.replicas.values())] if model else []
-    )
-    if not left:
+    versions = model.versions if model else []
+    if all(state is ReplicaState.UNLOADED for version in versions for state in version.replicas.values()):
         world.after(timing.OBJECT_GONE, "object gone", found.ref)
 
 

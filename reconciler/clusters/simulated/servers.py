@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.clusters.simulated import scheduling, timing
-from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Rules, Server, Version, World
-from reconciler.clusters.simulated.versions import HELD, reckon
+from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Server, Version, World
+from reconciler.clusters.simulated.rules import Rules
+from reconciler.clusters.simulated.versions import HELD, UNLOADING, reckon
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import ReplicaState, VersionState
 
@@ -164,9 +165,7 @@ def lose(world: World, name: str, index: int) -> None:
     if server.deleted and not server.replicas:
         del world.servers[name]
     affected: list[str] = []
-    for model, version in _versions_on(
-        world, name, index, *HELD, ReplicaState.UNLOAD_REQUESTED, ReplicaState.UNLOADING
-    ):
+    for model, version in _versions_on(world, name, index, *HELD, *UNLOADING):
         del version.replicas[index]
         if version is model.latest and not model.deleted:
             affected.append(model.name)

@@ -1,8 +1,8 @@
 """A simulated cluster: objects in, status and answers out, time at will.
 
 What happens next is on the agenda of the `World`; the table `HAPPENINGS` says who carries it out. After each happening
-what follows from it at once is settled: versions that are not needed any more are unloaded, draining replicas end, Envoy
-takes its routes, and the operator writes what it has seen.
+what follows from it at once is settled: versions that are not needed any more are unloaded, draining replicas end,
+Envoy takes its routes, and the operator writes what it has seen.
 """
 
 from __future__ import annotations

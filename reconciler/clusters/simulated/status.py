@@ -1,7 +1,7 @@
 """What the operator writes into the status of objects, a little after the scheduler changed.
 
-docs/seldon.md, "Status: what to believe". It writes what the scheduler's latest version says, and only if that is of the
-object's own generation; `observedGeneration` it never writes.
+docs/seldon.md, "Status: what to believe". It writes what the scheduler's latest version says, and only if that
+is of the object's own generation; `observedGeneration` it never writes.
 """
 
 from __future__ import annotations
