@@ -37,12 +37,12 @@ Answers = dict[tuple[str, str, int] | int, float]
 
 def _take_in(world: World, ref: str) -> None:
     """The operator takes in what became of an object, and tells the scheduler if that is up."""
-    if not world.scheduler_up:
-        return  # it will be told everything when it is back
     kind, _, name = ref.partition("/")
     found = world.objects.get(ref)
     if kind == "Server":
         servers.take_in(world, found) if found else servers.deleted(world, name)
+    elif not world.scheduler_up:
+        return  # it is told everything when it is back
     elif kind == "Model" and found:
         deletion.begins(world, name) if found.deleting else scheduling.schedule(world, versions.take_in(world, found))
     elif kind == "Experiment" and found and found.deleting:
