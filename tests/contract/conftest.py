@@ -61,7 +61,7 @@ def _local(folder: Path) -> Iterator[Backend]:
 
 
 SIMULATED = """\
-rules: {overcommitPercentage: 0}
+rules: {overcommitPercentage: 0, serverAutoscaling: false}
 artifacts:
   gs://broken: {fails: true}
 seed: 1

@@ -10,7 +10,7 @@ import pytest
 from reconciler.clusters.base import Cluster
 from reconciler.errors import ActionRefused, LockHeld
 from reconciler.health import carries_all_traffic, is_whole, load_failed, on_the_air, serving_version
-from reconciler.model.live import Failure, LiveState, VersionState
+from reconciler.model.live import Failure, LiveState, LiveVersion, VersionState
 from reconciler.model.plan import ActionKind
 from tests.contract.conftest import Backend
 from tests.local.serving import Driver, action, live_version, model, rooms
@@ -144,6 +144,27 @@ async def test_every_action_done_twice_is_done_once(driver: Driver, backend: Bac
     await driver.decommission("twice")
 
 
+async def test_a_probe_tells_whether_there_is_room_and_leaves_nothing_behind(driver: Driver, backend: Backend) -> None:
+    await driver.serve(model("probed", backend.good, memory=60_000, replicas=2))
+    before = replace(await driver.cluster.observe(), observed_at=0.0)
+    fits, too_big = (model("probed", backend.other, memory=memory, replicas=2) for memory in (40_000, 40_001))
+    await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=fits, digest=fits.spec.digest))
+    with pytest.raises(ActionRefused) as refusal:
+        await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=too_big, digest=too_big.spec.digest))
+    assert refusal.value.why
+    assert replace(await driver.cluster.observe(), observed_at=0.0) == before
+    await driver.decommission("probed")
+
+
+async def test_a_failed_version_is_scheduled_once_more_by_a_retrigger(driver: Driver, backend: Backend) -> None:
+    manifest = model("triggered", backend.broken)
+    first = await driver.load(manifest)
+    again = action(ActionKind.RETRIGGER, "triggered", model=manifest, digest=manifest.spec.digest)
+    await driver.cluster.perform(again)
+    await driver.until(lambda live: _loading_or_other(live, "triggered", first))
+    assert load_failed(await driver.settled("triggered", live_version(await driver.model("triggered")).number))
+
+
 async def test_adopting_changes_labels_and_annotations_only(driver: Driver, backend: Backend) -> None:
     await driver.serve(model("adopted", backend.good))
     before = await driver.model("adopted")
@@ -234,6 +255,11 @@ def _whole_with(live: LiveState, name: str, replicas: int) -> bool:
     found = live.model(name)
     version = found.live_version if found else None
     return version is not None and is_whole(version) and len(version.occupied) == replicas
+
+
+def _loading_or_other(live: LiveState, name: str, before: LiveVersion) -> bool:
+    found = live.model(name)
+    return found is not None and found.live_version is not None and found.live_version != before
 
 
 def _off_the_air(live: LiveState, name: str) -> bool:
