@@ -14,6 +14,12 @@ from tests.repository.manifest_texts import model, server
 from tests.repository.remotes import Remote, git
 
 SERVER = server("small")
+EXPERIMENT = """\
+apiVersion: mlops.seldon.io/v1alpha1
+kind: Experiment
+metadata: {name: more}
+spec: {default: iris, candidates: [{name: iris, weight: 1}]}
+"""
 BOTH = {"server.yaml": SERVER, "iris.yaml": model("iris", memory="300M")}
 
 
@@ -123,6 +129,18 @@ def test_a_branch_that_only_the_remote_has_is_suggested_by_its_name_here(
     git(clone, "branch", "--quiet", "-D", "main")
     assert execute(["plan", "--repo", str(clone), "--from", "main"]) == 1
     assert "did you mean `origin/main`?" in capsys.readouterr().err
+
+
+def test_an_experiment_is_told_as_not_applied_and_the_exit_code_is_what_it_was(
+    remote: Remote, plan: Planned, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(remote, more=EXPERIMENT)
+    assert plan("--from", "main", "--detailed-exitcode") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Nothing to do: 2 in sync, 1 not applied" in told
+    assert "not applied Experiment more more.yaml:1 experiments are read and checked, and not applied" in told
+    assert plan("--from", "main", "-o", "markdown") == 0
+    assert "**not applied** Experiment more" in capsys.readouterr().out
 
 
 def test_what_a_clone_forgot_of_its_remotes_is_not_remembered(remote: Remote, plan: Planned) -> None:
