@@ -16,6 +16,17 @@ The recorded `shrink-first-fixed-size` in these calls, on Seldon (S) and on the 
     drain   m v1        S: nothing            L: nothing, counted    v1 has no request in flight (or its time is up)
     unload  m v1        S: nothing            L: unload v1           v1 terminated, its room is back
     change  m 1 → 2     S: apply replicas 2   L: change the object   v2 ModelAvailable with 2 replicas
+
+What else an action may ask of a cluster::
+
+    probe       a throw-away model with the manifest's memory, requirements, server and replicas, and an artifact
+                that does not exist: returns when the scheduler had room for it, raises ActionRefused when it had none,
+                and leaves nothing behind in either case. It is the one action that is over when it was performed.
+    retrigger   the version that is live already is scheduled once more (on Seldon: a field that nobody reads, changed
+                in the same apply). withdraw: the object is deleted, to be written anew by the load that follows.
+
+The annotations in `model.records.RECORDS` stay as they are when an object is written, with one exception: `rollout` is
+ours to write with a manifest that has it, and to remove with one that has not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from reconciler.clusters.base import Cluster
-from reconciler.errors import ClusterError, ClusterUnavailable
+from reconciler.errors import ActionRefused, ClusterError, ClusterUnavailable
 from reconciler.executor.ledger import Ledger
 from reconciler.executor.view import View, back_off
 from reconciler.model.codec import format_duration
@@ -29,11 +29,21 @@ _ALWAYS_WRITTEN = frozenset({ActionKind.CHANGE, ActionKind.ADOPT, ActionKind.UPD
 """Written even if it looks done: a label that Git no longer has cannot be told from one that somebody else added."""
 
 
+_ASKING = ActionKind.PROBE
+"""Leaves nothing to be seen: performing it is all, and the cluster refuses it where there is no room."""
+
+_LOADS = frozenset({ActionKind.LOAD, ActionKind.RETRIGGER})
+
+_ON_RECORD = _LOADS | {ActionKind.PROBE}
+"""Kinds whose failure is kept on the model's object, for the next pass to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
     status: Status
     detail: str
     version_failed: bool = False
+    refused: bool = False
 
 
 class Step:
@@ -63,8 +73,9 @@ class Step:
         try:
             end = await self._attempt()
         except ClusterError as error:
-            end = _End(Status.FAILED, _told(error))
-        note = await self._keep_on_record(end) if self._action.kind is ActionKind.LOAD else ""
+            refused = self._action.kind is _ASKING and isinstance(error, ActionRefused)
+            end = _End(Status.FAILED, _told(error), refused=refused)
+        note = await self._keep_on_record(end) if self._action.kind in _ON_RECORD else ""
         self._ledger.close(self._action, end.status, end.detail + note)
 
     async def _attempt(self) -> _End:
@@ -76,6 +87,8 @@ class Step:
             if not scope.expired():
                 raise
             return _End(Status.FAILED, f"could not be started within {format_duration(limit)}{self._trouble()}")
+        if early is None and self._action.kind is _ASKING:
+            return _End(Status.DONE, "there is room")
         return await self._finish() if early is None else early
 
     async def _start(self) -> _End | None:
@@ -120,7 +133,7 @@ class Step:
                     if seen.state is Stage.DONE:
                         return _End(Status.DONE, seen.detail)
                     if seen.state is Stage.FAILED and not self._stale(live, performed):
-                        return _End(Status.FAILED, seen.detail, seen.version_failed)
+                        return _End(Status.FAILED, seen.detail, seen.version_failed, seen.refused)
                     self._ledger.running(self._action, seen.detail if seen.state is Stage.PENDING else "")
                     live = await self._view.newer()
         except TimeoutError:
@@ -139,15 +152,17 @@ class Step:
         live = self._view.latest
         taken_in = live is not None and version_of(self._action, live) is not None and not self._view.trouble
         detail = f"not done within {limit}{f': {seen.detail}' if seen and seen.detail else ''}{self._trouble()}"
-        return _End(Status.FAILED, detail, version_failed=self._action.kind is ActionKind.LOAD and taken_in)
+        return _End(Status.FAILED, detail, version_failed=self._action.kind in _LOADS and taken_in)
 
     async def _keep_on_record(self, end: _End) -> str:
         """Keeps a failed load on record, or clears the record after a good one; returns what to add to the detail."""
         model = None if self._view.latest is None else self._view.latest.model(self._action.subject)
         known = None if model is None else model.failure
-        if not end.version_failed and (end.status is not Status.DONE or known is None):
+        loaded = end.status is Status.DONE and self._action.kind is not _ASKING
+        bad = end.version_failed or end.refused
+        if not bad and (not loaded or known is None):
             return ""
-        failure = self._failure(end, known) if end.version_failed else None
+        failure = self._failure(end, known) if bad else None
         try:
             async with asyncio.timeout(RECORD_LIMIT):
                 await self._record(failure)
@@ -162,7 +177,8 @@ class Step:
         policy = ModelPolicy() if self._action.model is None else self._action.model.policy
         live = self._view.latest
         when = self._ledger.now() if live is None else live.observed_at
-        return Failure(self._action.digest, count, when, end.detail, policy.retry, policy.load_terms)
+        why, terms = end.detail, policy.load_terms
+        return Failure(self._action.digest, count, when, why, policy.retry, terms, end.refused)
 
     async def _record(self, failure: Failure | None) -> None:
         for pause in back_off():

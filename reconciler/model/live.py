@@ -66,6 +66,7 @@ class Failure:
         digest: the version. count: failures in a row. when: Unix time of the last, in seconds. why: its cause.
         retry: the value that the annotation `retry` had then; another value in the manifest ends the hold.
         terms: `ModelPolicy.load_terms` then; others end the hold as well.
+        refused: it did not fail: the scheduler had no room for it, against all reckoning (docs/seldon.md, "Capacity").
     """
 
     digest: str
@@ -74,11 +75,27 @@ class Failure:
     why: str
     retry: str | None = None
     terms: str = ""
+    refused: bool = False
 
     @property
     def held_until(self) -> float:
         """Unix time at which the back-off ends: 1 min, doubling to 1 h (docs/planning-decisions.md, row 9)."""
         return self.when + min(60.0 * 2.0 ** min(self.count - 1, 10), 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The annotation `rollout`: a stepped rollout under way, written with the shrink and removed with the grow-back.
+
+    Attributes:
+        digest: the version it leads to. previous: the spec that served before, as it was live.
+        replicas: how many to return to. when: Unix time of its beginning, in seconds.
+    """
+
+    digest: str
+    previous: ModelSpec
+    replicas: int
+    when: float
 
 
 class Placed:
@@ -91,6 +108,11 @@ class Placed:
     def available(self) -> int:
         """Number of replicas that can answer."""
         return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
+
+    @property
+    def answering(self) -> int:
+        """Number of replicas that answer what is routed to them: one that drains still does."""
+        return sum(state in (ReplicaState.AVAILABLE, ReplicaState.DRAINING) for _, state in self.replicas)
 
     @property
     def occupied(self) -> tuple[int, ...]:
@@ -136,7 +158,8 @@ class LiveModel:
         annotations: all of the object's annotations, ours included, as written by whomever.
         versions: sorted by number; the last one is the live version. Versions long gone may be left out.
         route: (version number, weight) pairs of what answers; empty when the model is off the air.
-        deleting: the object is being deleted. failure: the version that failed last, if one is on record.
+        deleting: the object is being deleted.
+        failure: the version that failed last, rollout: the stepped rollout under way, if one is on record.
     """
 
     name: str
@@ -149,6 +172,7 @@ class LiveModel:
     route: tuple[tuple[int, int], ...] = ()
     deleting: bool = False
     failure: Failure | None = None
+    rollout: Rollout | None = None
 
     @property
     def live_version(self) -> LiveVersion | None:
@@ -205,13 +229,16 @@ class Traits:
         commands_traffic: True where we shift, drain and unload (the local cluster); False where the cluster does it by
             itself as soon as the new version is available, and we only observe that it did (Seldon).
         reuses_versions: True where going back to a version that is still loaded needs no new load.
+        leaks: True where room may be taken by what nothing shows, so that only a probe knows (docs/seldon.md,
+            "Capacity").
     """
 
     commands_traffic: bool
     reuses_versions: bool
+    leaks: bool = False
 
 
-SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False)
+SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False, leaks=True)
 
 
 @dataclass(frozen=True, slots=True)

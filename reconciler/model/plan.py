@@ -16,10 +16,13 @@ class ActionKind(enum.StrEnum):
     WAIT_DELETED = "wait-deleted"
     ADOPT = "adopt"
     CHANGE = "change"
+    PROBE = "probe"
+    RETRIGGER = "retrigger"
     LOAD = "load"
     SHIFT = "shift"
     DRAIN = "drain"
     UNLOAD = "unload"
+    WITHDRAW = "withdraw"
     DECOMMISSION = "decommission"
     SHRINK_SERVER = "shrink-server"
     DELETE_SERVER = "delete-server"
@@ -45,6 +48,8 @@ class Verb(enum.StrEnum):
     LOAD = "load"
     ROLL_OUT = "roll out"
     RECREATE = "recreate"
+    RESCUE = "rescue"
+    HEAL = "heal"
     CONTINUE = "continue"
     CHANGE = "change"
     ADOPT = "adopt"
@@ -89,6 +94,11 @@ class Reason(enum.StrEnum):
     IN_USE = "something still needs it"
     OFF_THE_AIR = "off the air: no version answers"
     OTHER_ROLLOUT = "a rollout to another version is under way"
+    STEPPED = "the new version finds room once the old one gives up replicas"
+    GROW_BACK = "a stepped rollout gave up replicas, which come back"
+    WAY_BACK = "the new version failed, and the one before is brought back whole"
+    AVAILABLE_ONLY = "asked for what is available, so that a new version is no outage"
+    LEAK = "the scheduler has no room for it, against all reckoning"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
 
@@ -177,6 +187,14 @@ class Capacity:
     after: int
 
 
+class ProbePolicy(enum.StrEnum):
+    """When a throw-away model asks whether a load would find room (docs/planning-decisions.md, "Probes")."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What the planner may do, beyond what Git says.
@@ -187,6 +205,7 @@ class Guards:
         headroom: percent of every replica's limit that plans leave free.
         default_model_memory: bytes to reckon with where `spec.memory` is unset; None blocks such loads.
         only: names of models the plan is restricted to; empty means all.
+        probe: when the scheduler is asked beforehand whether there is room, where room leaks.
     """
 
     instance: str = "default"
@@ -194,6 +213,7 @@ class Guards:
     headroom: int = 0
     default_model_memory: int | None = None
     only: frozenset[str] = frozenset()
+    probe: ProbePolicy = ProbePolicy.AUTO
 
 
 @dataclass(frozen=True, slots=True)

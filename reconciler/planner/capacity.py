@@ -25,7 +25,7 @@ def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> t
                     if (release.server, index) in after:
                         after[release.server, index] -= release.amount
     for unit in arrangement.placed:
-        for action in unit.actions:
+        for action in unit.actions if unit.steps is None else ():
             for slot, amount in _given_up(action, live, after):
                 after[slot] -= amount
     for action in late:

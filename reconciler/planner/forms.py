@@ -1,8 +1,10 @@
-"""The actions of one model, form by form (docs/glossary.md, "Rollouts").
+"""The units of one model, form by form (docs/planning-decisions.md, "Forms of a rollout").
 
-    beside     load new → shift to it → drain old → unload old
-    recreate   drain old → unload old → load new → shift to it
+    beside     (probe) → load new → shift to it → drain old → unload old
+    stepped    replicas N → k → beside with k → replicas k → N                        see `stepped`
+    recreate   drain old → unload old → load new → shift to it; on Seldon the object is withdrawn and written anew
     finish     what is left of a rollout: (load) → (shift) → drain and unload of what is left over
+    heal       replicas := what is available, so that the version is whole
 
 Nothing here knows about room; a form says what it would take and give back, `ordering` says whether it can.
 """
@@ -12,52 +14,57 @@ from __future__ import annotations
 import dataclasses
 
 from reconciler.health import carries_all_traffic, is_whole, leftovers
-from reconciler.model.live import LiveModel, LiveVersion
+from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, VersionState
 from reconciler.model.manifests import ModelManifest
-from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, MemoryUse, Reason
+from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason
+from reconciler.planner import actions as build
 from reconciler.planner.situation import Situation
-from reconciler.planner.unit import Need, Priority, Release, Unit, action_id, chained
-
-SHIFT_TIME = 60.0
-"""Seconds a route may take to move: Envoy needs up to 10 s after a scheduler restart (docs/seldon.md, "Servers")."""
-
-UNLOAD_TIME = 120.0
-"""Seconds an unload may take until its memory is seen to be free: the grace period is 2 s by default."""
-
-DELETION_TIME = 120.0
-"""Seconds until an object that is being deleted must be gone; finalizers take 2-3 s (docs/seldon.md, "Deleting")."""
+from reconciler.planner.unit import Need, Priority, Release, Unit, chained
 
 
 def load_new(situation: Situation, decision: Decision, wait_deleted: bool = False) -> Unit:
     """Returns the unit that loads a model the cluster does not have, once a deletion under way is over."""
     manifest = situation.written()
-    load = _load(manifest, decision.reason, situation.memory)
     waiting = [wait_until_deleted(situation, decision.reason)] if wait_deleted else []
     releases: tuple[Release, ...] = ()
     if wait_deleted and situation.live is not None:
         releases = _releases(waiting[0].id, situation.live.versions)
-    actions = [*waiting, load, _shift(manifest, decision.reason)]
-    return Unit(decision, Priority.NEW, chained(actions), _need(situation, load), releases)
+    loading, need = asked_load(situation, manifest, decision.reason)
+    actions = [*waiting, *loading, build.shift(manifest, decision.reason)]
+    return with_fewer(Unit(decision, Priority.NEW, chained(actions), need, releases), manifest)
 
 
-def beside(situation: Situation, decision: Decision) -> Unit:
+def beside(
+    situation: Situation,
+    decision: Decision,
+    manifest: ModelManifest | None = None,
+    priority: Priority = Priority.ROLLOUT,
+) -> Unit:
     """Returns the unit that loads the new version beside those that are there, then retires them."""
     assert situation.live is not None
-    manifest = situation.written()
-    load = _load(manifest, decision.reason, situation.memory)
+    manifest = manifest or situation.written()
     retired = [version for version in situation.live.versions if version.occupied]
-    actions = [load, _shift(manifest, decision.reason), *_retire(manifest, retired, decision.reason)]
-    return Unit(decision, Priority.ROLLOUT, chained(actions), _need(situation, load), _unloads(actions, retired))
+    loading, need = asked_load(situation, manifest, decision.reason)
+    shift = build.shift(manifest, decision.reason)
+    actions = [*loading, shift, *build.retire(manifest, retired, decision.reason)]
+    return with_fewer(Unit(decision, priority, chained(actions), need, build.unloads(actions, retired)), manifest)
 
 
-def recreate(situation: Situation, decision: Decision) -> Unit:
-    """Returns the unit that takes the old versions off the air first, as the manifest allows."""
+def recreate(situation: Situation, decision: Decision, priority: Priority = Priority.ROLLOUT) -> Unit:
+    """Returns the unit that takes the old versions off first: as the manifest allows, or when nothing answers."""
     assert situation.live is not None
     manifest = situation.written()
-    load = _load(manifest, decision.reason, situation.memory)
     retired = [version for version in situation.live.versions if version.occupied]
-    actions = [*_retire(manifest, retired, decision.reason), load, _shift(manifest, decision.reason)]
-    return Unit(decision, Priority.ROLLOUT, chained(actions), _need(situation, load), _unloads(actions, retired))
+    load = build.load(manifest, decision.reason, situation.memory)
+    need = new_need(situation, manifest, load.id)
+    if situation.traits.commands_traffic:
+        going = build.retire(manifest, retired, decision.reason)
+        releases = build.unloads(going, retired)
+    else:
+        going = [build.remove(ActionKind.WITHDRAW, manifest, decision.reason, situation.live.versions)]
+        releases = tuple(build.release(going[0].id, version) for version in retired)
+    actions = [*going, load, build.shift(manifest, decision.reason)]
+    return Unit(decision, priority, chained(actions), need, releases)
 
 
 def finish(situation: Situation, decision: Decision) -> Unit:
@@ -66,24 +73,26 @@ def finish(situation: Situation, decision: Decision) -> Unit:
     live = situation.live
     actions, retired = finishing_actions(live, situation.written_as_live(), decision.reason)
     flights = _flights(live, actions)
-    return Unit(decision, Priority.UNDER_WAY, chained(actions), None, _unloads(actions, retired), flights)
+    return Unit(decision, Priority.UNDER_WAY, chained(actions), None, build.unloads(actions, retired), flights)
 
 
 def finish_then(situation: Situation, finishing: Decision, following: Unit) -> Unit:
     """Returns one unit: the rollout under way is finished, then `following` runs on the state that leaves."""
-    assert situation.live is not None
-    manifest = situation.written_as_live()
-    actions, retired = finishing_actions(situation.live, manifest, finishing.reason)
-    gone = {action.id for action in actions}
+    first = finish(situation, finishing)
+    return after(first, following, otherwise=first)
+
+
+def after(first: Unit, following: Unit, otherwise: Unit | None = None) -> Unit:
+    """Returns `following` with the actions of `first`, which needs nothing, before its own, in all its alternatives."""
+    gone = {action.id for action in first.actions}
     rest = [action for action in following.actions if action.id not in gone]
-    return Unit(
-        following.decision,
-        following.priority,
-        chained([*actions, *rest]),
-        following.need,
-        _unloads(actions, retired) + tuple(r for r in following.releases if r.action not in gone),
-        _flights(situation.live, actions),
-        otherwise=finish(situation, finishing),
+    return dataclasses.replace(
+        following,
+        actions=chained([*first.actions, *rest]),
+        releases=first.releases + tuple(r for r in following.releases if r.action not in gone),
+        flights=first.flights,
+        otherwise=otherwise,
+        alternatives=tuple(after(first, other, otherwise) for other in following.alternatives),
     )
 
 
@@ -95,60 +104,110 @@ def finishing_actions(
     assert version is not None
     actions: list[Action] = []
     if not is_whole(version):
-        actions.append(_load(manifest, reason, memory=None, number=version.number))
+        actions.append(build.load(manifest, reason, memory=None, number=version.number))
     if not carries_all_traffic(live, version.number):
-        actions.append(_shift(manifest, reason, number=version.number))
+        actions.append(build.shift(manifest, reason, number=version.number))
     retired = list(leftovers(live))
-    return actions + _retire(manifest, retired, reason), retired
+    return actions + build.retire(manifest, retired, reason), retired
 
 
-def change(situation: Situation, decision: Decision, version: LiveVersion, restores: bool = False) -> Unit:
+def finished(live: LiveModel) -> LiveModel:
+    """Returns `live` as it is once the rollout under way has reached its end."""
+    version = live.live_version
+    assert version is not None
+    replicas = tuple((index, ReplicaState.AVAILABLE) for index in version.occupied)
+    whole = dataclasses.replace(version, state=VersionState.AVAILABLE, replicas=replicas, wanted=len(replicas))
+    return dataclasses.replace(live, versions=(whole,), route=((version.number, 100),))
+
+
+def heal(situation: Situation, decision: Decision) -> Unit:
+    """Returns the unit that asks for as many replicas as are available, so that the version is whole.
+
+    On Seldon a version that is not whole loses its route as soon as another one is on its way (docs/seldon.md, "How a
+    rolling update really runs").
+    """
+    version = situation.live_version
+    assert version is not None
+    manifest = situation.with_replicas(situation.written_as_live(), version.available)
+    detail = f"replicas {version.wanted} → {version.available}, what is available"
+    action = build.change(
+        manifest, Reason.AVAILABLE_ONLY, version, version.memory, version.available, f"*{version.available}", detail
+    )
+    return Unit(decision, Priority.UNDER_WAY, (action,))
+
+
+def healed(live: LiveModel) -> LiveModel:
+    """Returns `live` as it is once `heal` is done."""
+    version = live.live_version
+    assert version is not None
+    replicas = tuple(pair for pair in version.replicas if pair[1] is ReplicaState.AVAILABLE)
+    whole = dataclasses.replace(
+        version, state=VersionState.AVAILABLE, replicas=replicas, wanted=version.available, reason=""
+    )
+    spec = dataclasses.replace(live.spec, replicas=version.available)
+    return dataclasses.replace(live, spec=spec, versions=(*live.versions[:-1], whole), route=((version.number, 100),))
+
+
+def change(
+    situation: Situation,
+    decision: Decision,
+    version: LiveVersion,
+    manifest: ModelManifest | None = None,
+    restores: bool = False,
+) -> Unit:
     """Returns the unit that changes `version` in place: replicas, min, max, logger, metadata.
 
     With `restores` the version is an older one that becomes the live version again, and newer ones are dropped.
     """
     assert situation.live is not None
-    manifest = situation.written()
-    growth = max(0, situation.replicas - len(version.occupied))
-    shrink = max(0, len(version.occupied) - situation.replicas)
-    takes = (MemoryUse(version.server, growth, version.memory),) if growth and version.memory else ()
-    frees = (MemoryUse(version.server, shrink, version.memory),) if shrink and version.memory else ()
-    action = Action(
-        id=action_id(ActionKind.CHANGE, situation.name, version.digest or ""),
-        kind=ActionKind.CHANGE,
-        subject=situation.name,
-        reason=decision.reason,
-        time_limit=manifest.policy.load_timeout + manifest.policy.drain_timeout,
-        digest=version.digest or manifest.spec.digest,
-        number=version.number,
-        model=manifest,
-        takes=takes,
-        frees=frees,
-        source=manifest.source,
-        detail=f"replicas {version.wanted} → {situation.replicas}" if situation.replicas != version.wanted else "",
-    )
+    manifest = manifest or situation.written()
+    wanted = manifest.spec.wanted_replicas
+    growth = max(0, wanted - len(version.occupied))
+    detail = f"replicas {version.wanted} → {wanted}" if wanted != version.wanted else ""
+    memory = version.memory or situation.memory or 0
+    action = build.change(manifest, decision.reason, version, memory, detail=detail)
     need = None
     if growth:
         occupied = frozenset(version.occupied)
-        need = Need(action.id, version.memory, growth, frozenset(), version.server, occupied)
+        need = Need(action.id, memory, growth, frozenset(), version.server, occupied)
     newer = [v for v in situation.live.versions if restores and v.number > version.number and v.occupied]
-    return Unit(decision, Priority.GROWTH, (action,), need, tuple(_release(action.id, v) for v in newer))
+    releases = tuple(build.release(action.id, v) for v in newer)
+    return Unit(decision, Priority.GROWTH, (action,), need, releases)
+
+
+def retrigger(situation: Situation, decision: Decision, priority: Priority = Priority.GROWTH) -> Unit:
+    """Returns the unit that has the same version scheduled once more, and then finishes what it replaces."""
+    assert situation.live is not None
+    live, version = situation.live, situation.live_version
+    held = version.occupied if version is not None else ()
+    manifest = situation.written()
+    missing = max(1, situation.replicas - len(held))
+    memory = situation.memory or (version.memory if version is not None else 0)
+    action = build.retrigger(manifest, decision.reason, memory, missing, version)
+    placed = version.server if version is not None and held else None
+    # Beside replicas that it has already, a probe would be placed where this version cannot go: it would say nothing.
+    asking = [build.probe(manifest, decision.reason, memory)] if situation.probes and not placed else []
+    need = Need(
+        action.id,
+        memory,
+        missing,
+        frozenset() if placed else manifest.spec.needs,
+        placed or manifest.spec.server,
+        frozenset(held),
+        asking[0].id if asking else None,
+    )
+    actions: list[Action] = [*asking, action]
+    number = version.number if version is not None else None
+    if number is None or not carries_all_traffic(live, number):
+        actions.append(build.shift(manifest, decision.reason, number))
+    retired = list(leftovers(live))
+    actions += build.retire(manifest, retired, decision.reason)
+    return Unit(decision, priority, chained(actions), need, build.unloads(actions, retired))
 
 
 def adopt(situation: Situation, decision: Decision) -> Unit:
     """Returns the unit that marks a live object as ours and changes nothing else."""
-    manifest = situation.written()
-    action = Action(
-        id=action_id(ActionKind.ADOPT, situation.name),
-        kind=ActionKind.ADOPT,
-        subject=situation.name,
-        reason=decision.reason,
-        time_limit=SHIFT_TIME,
-        digest=manifest.spec.digest,
-        model=manifest,
-        source=manifest.source,
-    )
-    return Unit(decision, Priority.UNDER_WAY, (action,))
+    return Unit(decision, Priority.UNDER_WAY, (build.adopt(situation.written(), decision.reason),))
 
 
 def decommission(situation: Situation, decision: Decision) -> Unit:
@@ -158,144 +217,62 @@ def decommission(situation: Situation, decision: Decision) -> Unit:
     """
     assert situation.live is not None
     live, manifest = situation.live, situation.written_as_live()
-    occupied = [version for version in live.versions if version.occupied]
     version = live.live_version
-    action = Action(
-        id=action_id(ActionKind.DECOMMISSION, situation.name),
-        kind=ActionKind.DECOMMISSION,
-        subject=situation.name,
-        reason=decision.reason,
-        time_limit=manifest.policy.drain_timeout + UNLOAD_TIME,
-        digest=(version.digest if version else None) or live.spec.digest,
-        number=version.number if version else None,
-        model=manifest,
-        frees=tuple(_freed(v) for v in occupied if v.memory),
-    )
-    releases = tuple(_release(action.id, v) for v in occupied)
+    action = build.remove(ActionKind.DECOMMISSION, manifest, decision.reason, live.versions)
+    releases = _releases(action.id, live.versions)
     actions: tuple[Action, ...] = (action,)
     if version is not None and version.loading:
-        load = _load(manifest, decision.reason, memory=None, number=version.number)
+        load = build.load(manifest, decision.reason, memory=None, number=version.number)
         actions = (load, dataclasses.replace(action, after=(Edge(load.id, EdgeKind.CHAIN),)))
     return Unit(decision, Priority.DECOMMISSION, actions, None, releases, _flights(live, list(actions)))
-
-
-def _flights(live: LiveModel, actions: list[Action]) -> tuple[Release, ...]:
-    """The load in flight that the first of `actions` waits for, if it does."""
-    version = live.live_version
-    waiting = actions and actions[0].kind is ActionKind.LOAD
-    return (_release(actions[0].id, version),) if version is not None and version.loading and waiting else ()
 
 
 def wait_only(situation: Situation, decision: Decision) -> Unit:
     """Returns the unit that waits for the end of a deletion that is under way."""
     assert situation.live is not None
     action = wait_until_deleted(situation, decision.reason)
-    releases = _releases(action.id, situation.live.versions)
-    return Unit(decision, Priority.DECOMMISSION, (action,), None, releases)
+    return Unit(decision, Priority.DECOMMISSION, (action,), None, _releases(action.id, situation.live.versions))
 
 
 def wait_until_deleted(situation: Situation, reason: Reason) -> Action:
-    """Returns the action that waits until an object being deleted is gone."""
-    return Action(
-        id=action_id(ActionKind.WAIT_DELETED, situation.name),
-        kind=ActionKind.WAIT_DELETED,
-        subject=situation.name,
-        reason=reason,
-        time_limit=DELETION_TIME,
-        source=situation.desired.source if situation.desired else None,
-    )
+    """Returns the action that waits until the model's object is gone."""
+    return build.wait_until_deleted(situation.name, reason, situation.desired.source if situation.desired else None)
 
 
-def _load(manifest: ModelManifest, reason: Reason, memory: int | None, number: int | None = None) -> Action:
-    """`memory` is in bytes per replica; None when the load is in flight already and takes nothing new."""
+def asked_load(situation: Situation, manifest: ModelManifest, reason: Reason) -> tuple[list[Action], Need]:
+    """Returns the load of `manifest`, after the probe that asks for it where one is due, and what they take."""
+    memory = manifest.spec.memory if manifest.spec.memory is not None else situation.memory
+    load = build.load(manifest, reason, memory)
+    asking = [build.probe(manifest, reason, memory)] if situation.probes else []
+    return [*asking, load], new_need(situation, manifest, load.id, asking[0].id if asking else None)
+
+
+def new_need(situation: Situation, manifest: ModelManifest, action: str, asked_by: str | None = None) -> Need:
+    """Returns what a new version takes."""
     spec = manifest.spec
-    takes = (MemoryUse(spec.server or "", spec.wanted_replicas, memory),) if memory else ()
-    return Action(
-        id=action_id(ActionKind.LOAD, manifest.name, spec.digest),
-        kind=ActionKind.LOAD,
-        subject=manifest.name,
-        reason=reason,
-        time_limit=manifest.policy.load_timeout,
-        digest=spec.digest,
-        number=number,
-        model=manifest,
-        takes=takes,
-        source=manifest.source if manifest.source.file else None,
-        detail=spec.storage_uri,
-    )
+    memory = spec.memory if spec.memory is not None else situation.memory
+    assert memory is not None
+    return Need(action, memory, spec.wanted_replicas, spec.needs, spec.server, asked_by=asked_by)
 
 
-def _shift(manifest: ModelManifest, reason: Reason, number: int | None = None) -> Action:
-    return Action(
-        id=action_id(ActionKind.SHIFT, manifest.name, manifest.spec.digest),
-        kind=ActionKind.SHIFT,
-        subject=manifest.name,
-        reason=reason,
-        time_limit=SHIFT_TIME,
-        digest=manifest.spec.digest,
-        number=number,
-        model=manifest,
-        source=manifest.source if manifest.source.file else None,
-    )
+def with_fewer(unit: Unit, manifest: ModelManifest) -> Unit:
+    """Returns `unit` with the alternative to take what there is: `minReplicas` (docs/seldon.md, "Capacity")."""
+    spec, need = manifest.spec, unit.need
+    least = min(spec.min_replicas or spec.wanted_replicas, spec.wanted_replicas)
+    if need is None or not 0 < least < need.replicas:
+        return unit
+    fewer = dataclasses.replace(need, replicas=least, most=need.replicas)
+    detail = f"{unit.decision.detail}, at least {least} of them now (minReplicas)"
+    partly = dataclasses.replace(unit, need=fewer, decision=dataclasses.replace(unit.decision, detail=detail))
+    return dataclasses.replace(unit, alternatives=(*unit.alternatives, partly))
 
 
-def _retire(manifest: ModelManifest, versions: list[LiveVersion], reason: Reason) -> list[Action]:
-    """Drains and unloads `versions`, oldest first."""
-    actions: list[Action] = []
-    for version in versions:
-        label = _label(version)
-        source = manifest.source if manifest.source.file else None
-        drain = Action(
-            id=action_id(ActionKind.DRAIN, manifest.name, label),
-            kind=ActionKind.DRAIN,
-            subject=manifest.name,
-            reason=reason,
-            time_limit=manifest.policy.drain_timeout,
-            digest=version.digest or "",
-            number=version.number,
-            model=manifest,
-            source=source,
-        )
-        unload = Action(
-            id=action_id(ActionKind.UNLOAD, manifest.name, label),
-            kind=ActionKind.UNLOAD,
-            subject=manifest.name,
-            reason=reason,
-            time_limit=UNLOAD_TIME,
-            digest=version.digest or "",
-            number=version.number,
-            model=manifest,
-            frees=(_freed(version),) if version.memory else (),
-            source=source,
-        )
-        actions += [drain, unload]
-    return actions
-
-
-def _label(version: LiveVersion) -> str:
-    """An older version in an action's id: two versions of one model may have the same digest (a revert, on Seldon)."""
-    return f"{version.digest or 'unknown'}#{version.number}"
-
-
-def _unloads(actions: list[Action], versions: list[LiveVersion]) -> tuple[Release, ...]:
-    unloads = {action.number: action.id for action in actions if action.kind is ActionKind.UNLOAD}
-    return tuple(_release(unloads[version.number], version) for version in versions)
-
-
-def _release(action: str, version: LiveVersion) -> Release:
-    return Release(action, version.server, version.occupied, version.memory)
+def _flights(live: LiveModel, actions: list[Action]) -> tuple[Release, ...]:
+    """The load in flight that the first of `actions` waits for, if it does."""
+    version = live.live_version
+    waiting = actions and actions[0].kind is ActionKind.LOAD
+    return (build.release(actions[0].id, version),) if version is not None and version.loading and waiting else ()
 
 
 def _releases(action: str, versions: tuple[LiveVersion, ...]) -> tuple[Release, ...]:
-    return tuple(_release(action, version) for version in versions if version.occupied)
-
-
-def _freed(version: LiveVersion) -> MemoryUse:
-    return MemoryUse(version.server, len(version.occupied), version.memory)
-
-
-def _need(situation: Situation, load: Action) -> Need:
-    assert load.model is not None
-    assert situation.memory is not None
-    spec = load.model.spec
-    return Need(load.id, situation.memory, situation.replicas, spec.needs, spec.server)
+    return tuple(build.release(action, version) for version in versions if version.occupied)

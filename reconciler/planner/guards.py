@@ -92,7 +92,11 @@ def _refused(decision: Decision, reason: Reason, detail: str, fix: str) -> Decis
 
 
 def _with_model(verdict: Verdict, decision: Decision) -> Verdict:
-    return verdict if decision is verdict.decision else Verdict(decision)
+    """A deletion that is refused; what was half way is brought back to whole then."""
+    if decision is verdict.decision:
+        return verdict
+    unit = verdict.guarded
+    return Verdict(decision, None if unit is None else dataclasses.replace(unit, decision=decision))
 
 
 def _with_server(verdict: ServerVerdict, decision: Decision) -> ServerVerdict:

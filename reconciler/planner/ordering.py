@@ -10,7 +10,8 @@ from named unloads of this plan::
     load b ┘ ── chain, memory ──────▶┘
 
 *One by one* (where waves left something without room): a unit begins when the one before it is wholly over. Then it is
-known exactly where everything lands, and nothing is lost to caution.
+known exactly where everything lands, and nothing is lost to caution. Only here the alternatives of a unit are asked,
+when nothing else finds room any more; a stepped rollout keeps what its later steps need, as nothing runs beside it.
 
 The bounds of room are in `room`; what a load may take is always what is *certain*, never what is likely.
 """
@@ -18,12 +19,13 @@ The bounds of room are in `room`; what a load may take is always what is *certai
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.model.live import LiveModel, LiveVersion
 from reconciler.model.plan import Action, Edge, EdgeKind
 from reconciler.planner.room import Replica, Rooms
+from reconciler.planner.sequence import merge, sequence
 from reconciler.planner.servers import Outlook
 from reconciler.planner.unit import Need, Priority, Release, Unit
 from reconciler.planner.waves import Waves
@@ -98,6 +100,7 @@ class _Arranger:
         self.farewells: list[Release] = []
         self.farewell_actions: set[str] = set()
         self.spent: list[Release] = []
+        self.foreseen: set[Release] = set()
         self.tails: dict[str, str] = {}
         self.flights: dict[str, set[str]] = {}
         self.extra: dict[str, set[Edge]] = {}
@@ -129,6 +132,7 @@ class _Arranger:
             in_turn = release.server in self.one_by_one and release.server in names
             if not in_turn or unit.under_way:
                 self.rooms.give(release, low=0, high=1)
+                self.foreseen.add(release)
 
     def _place_all(self, units: list[Unit]) -> None:
         """Places what fits, again and again: what one unit frees may be what another needs.
@@ -138,11 +142,48 @@ class _Arranger:
         waiting = sorted(units, key=lambda unit: len(self.rooms.candidates(unit.need)) if unit.need else 0)
         while True:
             left = [unit for unit in waiting if not self._place(unit)]
+            if len(left) == len(waiting):
+                other = next((unit for unit in left if self._place_otherwise(unit)), None)
+                left = [unit for unit in left if unit is not other]
             if not left or len(left) == len(waiting):
                 self.result.blocked += left
                 self.result.placed += [unit.otherwise for unit in left if unit.otherwise]
                 return
             waiting = left
+
+    def _place_otherwise(self, unit: Unit) -> bool:
+        """Places the first alternative that fits, once waves are given up."""
+        if not self.one_by_one:
+            return False
+        return any(self._place_stepped(other) if other.steps else self._place(other) for other in unit.alternatives)
+
+    def _place_stepped(self, unit: Unit) -> bool:
+        """Places a stepped rollout where nothing runs beside it."""
+        need, steps = unit.need, unit.steps
+        assert need is not None
+        assert steps is not None
+        servers = self.rooms.candidates(need)
+        names = {server.name for server in servers} | {steps.server}
+        ends = sequence(self.rooms, unit, self.foreseen) if names <= self.one_by_one else None
+        if ends is None:
+            return False
+        edges = self._memory_edges(lambda less: sequence(self.rooms, unit, self.foreseen, less) is not None, [])
+        edges |= {Edge(s.early, EdgeKind.SERVER) for s in servers if s.early is not None and s.steadied}
+        edges |= self._server_edges(need) | self._after_tails(names, [])
+        reach = frozenset((name, index) for name in names for index in self.rooms.servers[name].replicas)
+        merge(self.rooms, ends)
+        self.result.counted |= {release.action for release in unit.releases}
+        self.spent += [release for release in unit.releases if release.action == steps.unload]
+        for booked in (need, steps.grow):
+            if booked is not None:
+                self.result.reach[booked.action] = reach
+        own = {action.id for action in unit.actions}
+        first = unit.actions[0].id
+        self.extra.setdefault(first, set()).update(edge for edge in edges if edge.action not in own)
+        for name in names:
+            self.tails[name] = unit.actions[-1].id
+        self.result.placed.append(unit)
+        return True
 
     def _place(self, unit: Unit) -> bool:
         need = unit.need
@@ -159,7 +200,7 @@ class _Arranger:
         self._spend(counted_on)
         strictly = bool(names & self.one_by_one)
         alone = strictly or bool(counted_on) or bool(unit.own_releases)
-        edges = self._memory_edges(need, counted_on) | self._server_edges(need)
+        edges = self._memory_edges(lambda less: self.rooms.fits(need, less), counted_on) | self._server_edges(need)
         self.result.reach[need.action], before = self.waves.book(need, alone)
         after_wave = {Edge(action, EdgeKind.CHAIN) for action in before}
         edges |= self._after_tails(names, counted_on) if strictly else after_wave
@@ -180,7 +221,7 @@ class _Arranger:
         """Adds `unit`, which may go to the servers `names`, to the graph; those that follow know what it frees."""
         assert unit.need is not None
         strictly = bool(names & self.one_by_one)
-        self.extra.setdefault(unit.need.action, set()).update(edges)
+        self.extra.setdefault(unit.need.first, set()).update(edges)
         if strictly and not unit.under_way:
             begin = {edge for edge in edges if edge.kind is EdgeKind.CHAIN}
             self.extra.setdefault(unit.actions[0].id, set()).update(begin)
@@ -225,15 +266,19 @@ class _Arranger:
                 self._credit(release)
         return counted if fits else None
 
-    def _memory_edges(self, need: Need, counted_on: list[Release]) -> set[Edge]:
-        """Returns an edge to each unload without which there would be no room, the latest ones first."""
+    def _memory_edges(self, fits: Callable[[dict[Replica, int]], bool], counted_on: list[Release]) -> set[Edge]:
+        """Returns an edge to each unload without which there would be no room, the latest ones first.
+
+        Args:
+            fits: whether there is room even with so many bytes less on some replicas.
+        """
         required = {Edge(release.action, EdgeKind.MEMORY) for release in counted_on}
         less: dict[Replica, int] = {}
         for release in self.spent:
             for index in release.replicas:
                 less[release.server, index] = less.get((release.server, index), 0) + release.amount
         for release in reversed(self.spent):
-            if self.rooms.fits(need, less):
+            if fits(less):
                 break
             required.add(Edge(release.action, EdgeKind.MEMORY))
             for index in release.replicas:

@@ -41,7 +41,8 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         servers = _servers_needed(units, servers, live, guards)
     arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom, live.models)
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
-    decisions = [shortfalls.get(v.decision.name, v.decision) for v in models]
+    told = {unit.decision.name: unit.decision for unit in arrangement.placed} | shortfalls
+    decisions = [told.get(v.decision.name, v.decision) for v in models]
     due = [verdict.due for verdict in models if verdict.due is not None]
     retired = [_with_retirement(verdict, live, arrangement) for verdict in servers]
     early = [verdict.early for verdict in retired if verdict.early]

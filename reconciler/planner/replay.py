@@ -21,7 +21,7 @@ from reconciler.model.live import LiveState
 from reconciler.model.plan import Action, ActionKind, EdgeKind, Guards, Plan
 from reconciler.planner.replay_world import Violation, World, world
 
-_LOADS = (ActionKind.LOAD, ActionKind.CHANGE)
+_LOADS = (ActionKind.PROBE, ActionKind.LOAD, ActionKind.RETRIGGER, ActionKind.CHANGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class _Run:
         self.over: set[str] = set()
         self.ready = [self.place[action.id] for action in plan.actions if not action.after]
         self.running: deque[Action] = deque()
-        loads = [action.id for action in plan.actions if action.kind is ActionKind.LOAD]
+        loads = [a.id for a in plan.actions if a.kind in (ActionKind.LOAD, ActionKind.RETRIGGER)]
         self.failing = {name for number, name in enumerate(loads) if order.fails(number)}
 
     def run(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from reconciler.model.live import LiveState
+from reconciler.model.live import LiveState, VersionState
 from reconciler.model.manifests import ModelManifest, ServerSpec, Strategy
 from reconciler.model.plan import Action, ActionKind, Guards
 
@@ -22,7 +22,7 @@ class Violation(Exception):
 
 @dataclass(slots=True)
 class Copy:
-    """One version of a model: where it is, what it takes, whether it can answer."""
+    """One version of a model: where it is, what it takes, whether it can answer, whether it is `ModelAvailable`."""
 
     digest: str
     number: int | None
@@ -30,6 +30,7 @@ class Copy:
     slots: set[Slot]
     amount: int
     loaded: bool
+    settled: bool = False
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class World:
 
     guards: Guards
     choose: Callable[[list[str]], str]
+    commanded: bool = False
     limits: dict[Slot, int] = field(default_factory=dict)
     free: dict[Slot, int] = field(default_factory=dict)
     offers: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -51,20 +53,25 @@ class World:
 
     def start(self, action: Action) -> None:
         """Takes `action` in. Raises Violation when the scheduler could not place it, or it may not be done now."""
-        if action.kind in (ActionKind.LOAD, ActionKind.CHANGE):
+        if action.kind is ActionKind.PROBE:
+            self._start_probe(action)
+        elif action.kind in (ActionKind.LOAD, ActionKind.RETRIGGER, ActionKind.CHANGE):
             self._start_load(action)
         elif action.kind is ActionKind.UNLOAD:
             self._start_unload(action)
-        elif action.kind is ActionKind.DECOMMISSION:
-            self._start_decommission(action)
+        elif action.kind in (ActionKind.DECOMMISSION, ActionKind.WITHDRAW):
+            self._start_removal(action)
 
     def finish(self, action: Action) -> None:
         """Brings `action` to its end. Raises Violation when that end is not reached or breaks a promise."""
         steps = {
+            ActionKind.PROBE: self._finish_probe,
+            ActionKind.RETRIGGER: self._finish_load,
             ActionKind.LOAD: self._finish_load,
             ActionKind.CHANGE: self._finish_load,
             ActionKind.SHIFT: self._shift,
             ActionKind.UNLOAD: self._finish_unload,
+            ActionKind.WITHDRAW: self._finish_all_gone,
             ActionKind.DECOMMISSION: self._finish_all_gone,
             ActionKind.WAIT_DELETED: self._finish_all_gone,
             ActionKind.CREATE_SERVER: self._server,
@@ -113,29 +120,59 @@ class World:
         flying = sum(copy.amount for copy in self.flying.values() if slot in copy.slots and not copy.loaded)
         return self.free[slot] - flying
 
+    def _start_probe(self, action: Action) -> None:
+        self.flying[action.id] = self._new_copy(action)
+
+    def _finish_probe(self, action: Action) -> None:
+        self._leave(self.flying.pop(action.id))
+
     def _start_load(self, action: Action) -> None:
+        assert action.model is not None
+        copy = self._find(action)
+        if action.kind is not ActionKind.CHANGE:
+            self._check_route_is_kept(action, copy)
+        wanted = action.model.spec.wanted_replicas
+        if copy is None or (not copy.slots and not copy.loaded):
+            made = self._new_copy(action)
+            if copy is not None:
+                made.number = copy.number
+                self.copies[action.subject].remove(copy)
+            self.copies.setdefault(action.subject, []).append(made)
+            copy = made
+        elif copy.loaded or len(copy.slots) >= wanted or action.number is not None:
+            self._resize(action, copy, wanted)
+        else:
+            raise Violation(f"{action.id} loads what is loading already")
+        self.flying[action.id] = copy
+
+    def _check_route_is_kept(self, action: Action, copy: Copy | None) -> None:
+        """Where the scheduler moves the route: only a version that is `ModelAvailable` keeps it (docs/seldon.md)."""
+        serving = self.route.get(action.subject)
+        if self.commanded or serving is None or serving is copy or action.subject in self.may_go:
+            return
+        if not serving.settled and self._answers(action.subject):
+            raise Violation(f"{action.id} takes {action.subject} off the air: what serves is not whole")
+
+    def _new_copy(self, action: Action) -> Copy:
         manifest = action.model
         assert manifest is not None
-        copy = self._find(action)
-        wanted = manifest.spec.wanted_replicas
-        if copy is not None and (copy.loaded or len(copy.slots) >= wanted or action.number is not None):
-            self._resize(action, copy, wanted)
-            self.flying[action.id] = copy
-            return
         memory = manifest.spec.memory if manifest.spec.memory is not None else self.guards.default_model_memory
-        slots = self._place(manifest, memory or 0, wanted, set())
+        amount = memory or 0
+        wanted = manifest.spec.wanted_replicas
+        slots = self._place(manifest, amount, wanted)
+        if slots is None and manifest.spec.min_replicas:
+            slots = self._place_at_least(manifest, amount, min(manifest.spec.min_replicas, wanted))
         if slots is None:
             raise Violation(f"{action.id} could find no place")
-        copy = Copy(action.digest, None, next(iter(slots))[0] if slots else "", slots, memory or 0, loaded=False)
         for slot in slots:
-            self._take(slot, copy.amount)
-        self.copies.setdefault(action.subject, []).append(copy)
-        self.flying[action.id] = copy
+            self._take(slot, amount)
+        return Copy(action.digest, None, next(iter(slots))[0] if slots else "", slots, amount, loaded=False)
 
     def _resize(self, action: Action, copy: Copy, wanted: int) -> None:
         """Grows a version in place, or shrinks it: those replicas go that have least room."""
         more = wanted - len(copy.slots)
         if more > 0:
+            copy.settled = False
             open_slots = [slot for slot in self.free if slot[0] == copy.server and slot not in copy.slots]
             fitting = sorted((s for s in open_slots if self._view(s) >= copy.amount), key=self._order)
             if len(fitting) < more:
@@ -148,23 +185,32 @@ class World:
             if slot in self.free:
                 self.free[slot] += copy.amount
 
-    def _place(self, manifest: ModelManifest, amount: int, wanted: int, without: set[Slot]) -> set[Slot] | None:
+    def _place(self, manifest: ModelManifest, amount: int, wanted: int) -> set[Slot] | None:
+        found = {name: slots for name, slots in self._fitting(manifest, amount).items() if len(slots) >= wanted}
+        return set(found[self.choose(sorted(found))][:wanted]) if found else None
+
+    def _place_at_least(self, manifest: ModelManifest, amount: int, least: int) -> set[Slot] | None:
+        """What there is, if it is enough for `minReplicas` (docs/seldon.md, "Capacity")."""
+        found = {name: slots for name, slots in self._fitting(manifest, amount).items() if len(slots) >= least}
+        return set(found[self.choose(sorted(found))][: manifest.spec.wanted_replicas]) if found else None
+
+    def _fitting(self, manifest: ModelManifest, amount: int) -> dict[str, list[Slot]]:
+        """The replicas with room, of every server that matches, in the order in which they are taken."""
         spec = manifest.spec
         found: dict[str, list[Slot]] = {}
         for name in [spec.server] if spec.server else sorted(self.offers):
             if not spec.needs <= self.offers.get(name, frozenset()) or name not in self.offers:
                 continue
-            slots = [s for s in self.free if s[0] == name and s not in without and self._view(s) >= amount]
-            if len(slots) >= wanted:
-                found[name] = sorted(slots, key=self._order)[:wanted]
-        return set(found[self.choose(sorted(found))]) if found else None
+            slots = [s for s in self.free if s[0] == name and self._view(s) >= amount]
+            found[name] = sorted(slots, key=self._order)
+        return found
 
     def _order(self, slot: Slot) -> tuple[int, int]:
         return (-self._view(slot), slot[1]) if slot in self.free else (0, slot[1])
 
     def _finish_load(self, action: Action) -> None:
         copy = self.flying.pop(action.id)
-        copy.loaded = True
+        copy.loaded = copy.settled = True
         if action.kind is ActionKind.CHANGE:
             self._drop_newer(action.subject, copy)
 
@@ -199,7 +245,11 @@ class World:
             self._leave(copy)
             self.copies[action.subject].remove(copy)
 
-    def _start_decommission(self, action: Action) -> None:
+    def _start_removal(self, action: Action) -> None:
+        recreated = action.model is not None and action.model.policy.strategy is Strategy.RECREATE
+        answers = action.subject in self.route and self._answers(action.subject)
+        if action.kind is ActionKind.WITHDRAW and answers and not recreated:
+            raise Violation(f"{action.id} takes {action.subject} off the air")
         if any(flying in self.copies.get(action.subject, []) for flying in self.flying.values()):
             raise Violation(f"{action.id} ends a load in flight")
         self.may_go.add(action.subject)
@@ -273,7 +323,8 @@ class World:
 
 def world(live: LiveState, guards: Guards, choose: Callable[[list[str]], str]) -> World:
     """Returns the world as `live` has it; `choose` picks one of several servers by name, as the scheduler would."""
-    made = World(guards, choose, configs={config.name: config.capabilities for config in live.server_configs})
+    configs = {config.name: config.capabilities for config in live.server_configs}
+    made = World(guards, choose, live.traits.commands_traffic, configs=configs)
     for server in live.servers:
         made.offers[server.name] = server.capabilities
         for replica in server.replicas:
@@ -284,7 +335,8 @@ def world(live: LiveState, guards: Guards, choose: Callable[[list[str]], str]) -
         for version in model.versions:
             slots = {(version.server, index) for index in version.occupied}
             loaded = version.available > 0
-            copy = Copy(version.digest or "", version.number, version.server, slots, version.memory, loaded)
+            settled = version.state is VersionState.AVAILABLE
+            copy = Copy(version.digest or "", version.number, version.server, slots, version.memory, loaded, settled)
             made.copies.setdefault(model.name, []).append(copy)
             if loaded and any(number == version.number and weight for number, weight in model.route):
                 made.route[model.name] = copy

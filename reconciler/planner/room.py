@@ -13,6 +13,7 @@ most free memory first, then the lowest index (docs/seldon.md, "Placement"). Oth
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -50,6 +51,13 @@ class Rooms:
             for index, r in server.replicas.items()
         }
 
+    def copy(self) -> Rooms:
+        """Returns rooms of their own that begin as these are."""
+        other = Rooms((), 0)
+        other.servers = self.servers
+        other.bounds = {replica: dataclasses.replace(bounds) for replica, bounds in self.bounds.items()}
+        return other
+
     def candidates(self, need: Need) -> list[Outlook]:
         """Returns the servers that match `need` whatever their room: pinned name and capabilities."""
         names = [need.pinned] if need.pinned else sorted(self.servers)
@@ -84,6 +92,8 @@ class Rooms:
     def landing(self, need: Need) -> tuple[list[Replica], bool]:
         """Returns the replicas that `need` may take, and whether it surely takes all of them."""
         reach = self.reach(need)
+        if need.most > need.replicas:
+            return reach, False
         exact = all(self.bounds[r].low == self.bounds[r].high for r in reach)
         if len({name for name, _ in reach}) == 1 and (exact or len(reach) == need.replicas):
             by_rule = sorted(reach, key=lambda r: (-self.bounds[r].low, r[1]))

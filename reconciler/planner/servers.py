@@ -40,6 +40,8 @@ class Outlook:
         replicas: by index, those that are ready, or will be once `early` is done.
         early: id of the action that brings it there; None when it is there already.
         gains: bytes by which that action gives a replica more room, by index.
+        steady: whether nothing but us changes its number of replicas; on Seldon an autoscaler takes emptied ones away
+            unless `minReplicas` = `replicas` (docs/seldon.md, "Servers"). steadied: whether `early` makes it so.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Outlook:
     replicas: dict[int, ReplicaOutlook]
     early: str | None = None
     gains: dict[int, int] = field(default_factory=dict)
+    steady: bool = True
+    steadied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +137,23 @@ def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlo
     early = {verdict.early.subject: verdict.early for verdict in verdicts if verdict.early is not None}
     configs = {config.name: config.capabilities for config in live.server_configs}
     result = [_live_outlook(server, early.get(server.name)) for server in live.servers if not server.deleting]
+    if not live.traits.commands_traffic:
+        result = [_steadied(item, live.server(item.name), early.get(item.name)) for item in result]
     known = {server.name for server in live.servers}
     for name, action in early.items():
         if name not in known and action.server is not None:
             result.append(_future_outlook(name, action, configs))
     return tuple(sorted(result, key=lambda item: item.name))
+
+
+def _steadied(item: Outlook, server: LiveServer | None, action: Action | None) -> Outlook:
+    now = server is not None and _steady(server.spec)
+    then = now if action is None or action.server is None else _steady(action.server.spec)
+    return dataclasses.replace(item, steady=then, steadied=then and not now)
+
+
+def _steady(spec: ServerSpec) -> bool:
+    return spec.min_replicas is not None and spec.min_replicas >= spec.wanted_replicas
 
 
 def _live_outlook(server: LiveServer, action: Action | None) -> Outlook:

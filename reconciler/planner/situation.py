@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from reconciler.health import serving_version
 from reconciler.model.codec import MODEL_ANNOTATIONS, model_policy, model_policy_annotations
-from reconciler.model.live import LiveModel, LiveVersion, Traits
+from reconciler.model.live import LiveModel, LiveVersion, Rollout, Traits, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, Source
-from reconciler.model.plan import Guards
+from reconciler.model.plan import Guards, ProbePolicy
+from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_to_json
 from reconciler.planner.ownership import marked, metadata_differs
 
 
@@ -88,6 +89,23 @@ class Situation:
             return self.live.spec.wanted_replicas
         return self.desired.spec.wanted_replicas
 
+    @property
+    def probes(self) -> bool:
+        """Whether the scheduler is asked before a load (docs/planning-decisions.md, "Probes")."""
+        if not self.traits.leaks or self.guards.probe is ProbePolicy.NEVER:
+            return False
+        version = self.live_version
+        refused = version is not None and version.state is VersionState.SCHEDULE_FAILED
+        return refused or self.serving is not None or self.guards.probe is ProbePolicy.ALWAYS
+
+    @property
+    def most_unavailable(self) -> int:
+        """How many replicas a stepped rollout may do without: a number or a share, rounded up; half by default."""
+        assert self.desired is not None
+        text = self.desired.policy.max_unavailable or "50%"
+        share = -(-self.replicas * int(text[:-1]) // 100) if text.endswith("%") else int(text)
+        return max(0, min(share, self.replicas - 1))
+
     def written(self) -> ModelManifest:
         """Returns the manifest as it is written to the cluster: replicas resolved, owner and commit marked.
 
@@ -109,6 +127,15 @@ class Situation:
             return dataclasses.replace(self.written(), spec=self.live.spec)
         policy, _ = model_policy(dict(self.live.annotations))
         return _as_manifest(self.live, policy)
+
+    def with_replicas(self, manifest: ModelManifest, replicas: int, rollout: Rollout | None = None) -> ModelManifest:
+        """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation."""
+        spec = dataclasses.replace(manifest.spec, replicas=replicas)
+        annotations = dict(manifest.annotations)
+        annotations.pop(ROLLOUT_ANNOTATION, None)
+        if rollout is not None:
+            annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
+        return dataclasses.replace(manifest, spec=spec, annotations=tuple(sorted(annotations.items())))
 
     def metadata_differs(self) -> bool:
         """Returns whether metadata that Git sets is not live, or a policy of ours is live and not in Git."""

@@ -1,7 +1,8 @@
 """The decision table (docs/planning-decisions.md): one function per row, asked in order, the first answer counts.
 
 A row looks at one model only. It answers with a `Verdict`: the decision as it stands if room allows, and the unit of
-actions that carries it out, if there is anything to do. Rows that are still to come answer `blocked` and say so.
+actions that carries it out, if there is anything to do. Where something has to be brought to its end first (rows 6, 7
+and 10), the table is asked again, on the state that this leaves, and both become one unit.
 """
 
 from __future__ import annotations
@@ -11,22 +12,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import LiveVersion, VersionState
+from reconciler.model.live import Failure, LiveVersion, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner import forms
+from reconciler.planner.rescue import back_to_whole, rescue, to_the_end
 from reconciler.planner.situation import Situation
-from reconciler.planner.unit import Unit
+from reconciler.planner.stepped import rolling
+from reconciler.planner.unit import Priority, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, and the unit that carries it out (None: nothing to do). `due`: Unix time to look again, if any."""
+    """A decision, and the unit that carries it out (None: nothing to do).
+
+    Attributes:
+        due: Unix time to look again, if any. guarded: what is done instead if a guard stops a deletion.
+    """
 
     decision: Decision
     unit: Unit | None = None
     due: float | None = None
+    guarded: Unit | None = None
 
 
 Row = Callable[[Situation], Verdict | None]
@@ -51,19 +59,17 @@ def other_instance(situation: Situation) -> Verdict | None:
 
 
 def suspended(situation: Situation) -> Verdict | None:
-    """Row 2: suspended → hold; a rollout under way is finished first."""
+    """Row 2: suspended → hold; what is under way first reaches a point where the model is whole."""
     if situation.desired is None or not situation.desired.policy.suspend:
         return None
-    if (
-        situation.live is not None
-        and situation.ours
-        and not situation.live.deleting
-        and rollout_under_way(situation.live)
-    ):
+    live = situation.live
+    if live is not None and situation.ours and not live.deleting:
         decision = _decision(
             situation, 2, Verb.CONTINUE, Reason.SUSPENDED, "the rollout under way is finished, then held"
         )
-        return Verdict(decision, forms.finish(situation, decision))
+        unit = to_the_end(situation, decision)
+        if unit is not None:
+            return Verdict(decision, unit)
     return _say(situation, 2, Verb.HOLD, Reason.SUSPENDED)
 
 
@@ -91,11 +97,7 @@ def absent_on_cluster(situation: Situation) -> Verdict | None:
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
-    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue.
-
-    Built is the rescue of a model of which nothing is loaded any more, on a cluster where we shift: what a `recreate`
-    leaves that was ended between unload and load. It is loaded anew. Other states are not settled yet.
-    """
+    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue (see `rescue`)."""
     live = situation.live
     if situation.desired is None or live is None or on_the_air(live):
         return None
@@ -105,20 +107,20 @@ def off_the_air(situation: Situation) -> Verdict | None:
     only_to_shift = version is not None and situation.traits.commands_traffic and is_whole(version)
     if failed or coming_back or only_to_shift:
         return None
-    if situation.traits.commands_traffic and not any(version.occupied for version in live.versions):
-        if situation.memory is None:
-            return _unknown_memory(situation, 5)
-        decision = _decision(situation, 5, Verb.LOAD, Reason.OFF_THE_AIR, _version_detail(situation))
-        return Verdict(decision, forms.load_new(situation, decision))
-    return _not_settled(situation, 5, Reason.OFF_THE_AIR, "a rescue is needed")
+    if situation.memory is None:
+        return _unknown_memory(situation, 5)
+    if situation.held_until is not None:
+        return None
+    decision = _decision(situation, 5, Verb.RESCUE, Reason.OFF_THE_AIR, _version_detail(situation))
+    return Verdict(decision, rescue(situation, decision))
 
 
 def same_rollout(situation: Situation) -> Verdict | None:
-    """Row 6: a rollout towards this very version is under way → continue it from where it stands."""
+    """Row 6: a rollout towards this very version is under way → continue it from where it stands, then decide again."""
     if not situation.same_version or situation.live is None or not rollout_under_way(situation.live):
         return None
     decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, _version_detail(situation))
-    return Verdict(decision, forms.finish(situation, decision))
+    return _finished_first(situation, decision, takes_over=False)
 
 
 def other_rollout(situation: Situation) -> Verdict | None:
@@ -126,18 +128,39 @@ def other_rollout(situation: Situation) -> Verdict | None:
 
     A load in flight is never superseded: its room would leak (docs/seldon.md, "Capacity").
     """
-    live = situation.live
-    if situation.desired is None or live is None or not rollout_under_way(live):
+    if situation.desired is None or situation.live is None or not rollout_under_way(situation.live):
         return None
-    finishing = _decision(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT)
-    if situation.memory is None:
-        blocked = _unknown_memory(situation, 7).decision
-        return Verdict(blocked, forms.finish(situation, blocked))
-    decision = _decision(
-        situation, 7, Verb.ROLL_OUT, Reason.NEW_VERSION, f"{_version_detail(situation)}, after the rollout under way"
+    return _finished_first(situation, _decision(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT), takes_over=True)
+
+
+def _finished_first(situation: Situation, finishing: Decision, takes_over: bool) -> Verdict:
+    """What is under way is finished, and whatever the table says of the state that leaves follows in the same unit.
+
+    Args:
+        takes_over: whether the plan says what follows, rather than that something is finished.
+    """
+    assert situation.live is not None
+    following = decide(dataclasses.replace(situation, live=forms.finished(situation.live)))
+    if following.unit is None:
+        told = dataclasses.replace(following.decision, row=finishing.row) if takes_over else finishing
+        return Verdict(told, forms.finish(situation, told), following.due)
+    first = forms.finish(situation, finishing)
+    detail = f"{following.decision.detail}, after the rollout under way".removeprefix(", ")
+    told = dataclasses.replace(following.decision, row=finishing.row, detail=detail) if takes_over else finishing
+    unit = _telling(forms.after(first, following.unit, otherwise=first), told)
+    return Verdict(told, unit, following.due)
+
+
+def _telling(unit: Unit, decision: Decision) -> Unit:
+    """Returns `unit` saying `decision`; its alternatives say what is special about them as well."""
+    others = tuple(
+        dataclasses.replace(
+            other,
+            decision=dataclasses.replace(other.decision, row=decision.row),
+        )
+        for other in unit.alternatives
     )
-    following = _form(situation, decision)
-    return Verdict(decision, forms.finish_then(situation, finishing, following))
+    return dataclasses.replace(unit, decision=decision, alternatives=others)
 
 
 def progressing(situation: Situation) -> Verdict | None:
@@ -150,37 +173,71 @@ def progressing(situation: Situation) -> Verdict | None:
 
 
 def failed_before(situation: Situation) -> Verdict | None:
-    """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes."""
+    """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes.
+
+    Meanwhile what serves is brought back to whole. A version that the scheduler refused against all reckoning is held
+    in the same way, and called blocked: it did not fail.
+    """
     live, version = situation.live, situation.live_version
     if situation.desired is None or live is None or version is None:
         return None
     failed_now = situation.same_version and load_failed(version)
-    on_record = live.failure is not None and live.failure.digest == situation.desired.spec.digest
-    if not failed_now and not (on_record and not (situation.same_version and is_whole(version))):
+    failure = live.failure if live.failure and live.failure.digest == situation.desired.spec.digest else None
+    settled = situation.same_version and is_whole(version) and version.wanted >= situation.replicas
+    if not failed_now and (failure is None or settled):
         return None
-    cause = (live.failure.why if on_record and live.failure else "") or version.reason
+    cause = failure.why if failure is not None else version.reason
     if situation.held_until is not None:
-        serving = situation.serving
-        detail = f"{_named(serving)} goes on serving" if serving else "no version serves"
-        decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
-        fixes = (
-            "mend the manifest or its artifact; a new value of the annotation model-reconciler.io/retry tries at once",
-        )
-        decision = dataclasses.replace(decision, failure=cause, fixes=fixes)
-        return Verdict(decision, due=situation.held_until)
+        decision = dataclasses.replace(_held(situation, failure), failure=cause)
+        unit = back_to_whole(situation, decision)
+        return Verdict(decision, unit, due=situation.held_until)
+    if not failed_now:
+        return None
     if situation.memory is None:
         return _unknown_memory(situation, 9)
     verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
     decision = _decision(situation, 9, verb, Reason.RETRY, _version_detail(situation))
-    return Verdict(dataclasses.replace(decision, failure=cause), _form(situation, decision))
+    decision = dataclasses.replace(decision, failure=cause)
+    return Verdict(decision, forms.retrigger(situation, decision, Priority.ROLLOUT))
+
+
+def _held(situation: Situation, failure: Failure | None) -> Decision:
+    serving = situation.serving
+    detail = f"{_named(serving)} goes on serving" if serving else "no version serves"
+    again = "a new value of the annotation model-reconciler.io/retry tries at once"
+    if failure is not None and failure.refused:
+        fixes = (
+            "room seems to leak: a restart of Seldon's scheduler clears it (docs/seldon.md, “Capacity”)",
+            again,
+        )
+        return dataclasses.replace(_decision(situation, 9, Verb.BLOCKED, Reason.LEAK, detail), fixes=fixes)
+    decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
+    return dataclasses.replace(decision, fixes=(f"mend the manifest or its artifact; {again}",))
 
 
 def not_whole(situation: Situation) -> Verdict | None:
-    """Row 10: another live version serves with some replicas, but is not whole → not settled yet (heal)."""
+    """Row 10: another live version serves with some replicas, but is not whole → heal it in place, then roll out.
+
+    Only on Seldon, where it would lose its route (docs/seldon.md, "How a rolling update really runs"), and only if what
+    follows is not blocked. An older version than the live one cannot be healed in place.
+    """
     serving = situation.serving
     if situation.desired is None or serving is None or situation.same_version or is_whole(serving):
         return None
-    return _not_settled(situation, 10, Reason.NOT_WHOLE, _available(serving))
+    if situation.traits.commands_traffic or situation.desired.policy.strategy is Strategy.RECREATE:
+        return None
+    if serving != situation.live_version:
+        fix = "annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)"
+        return _say(situation, 10, Verb.BLOCKED, Reason.NOT_WHOLE, _available(serving), (fix,))
+    assert situation.live is not None
+    first = forms.heal(situation, _decision(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, _available(serving)))
+    following = decide(dataclasses.replace(situation, live=forms.healed(situation.live)))
+    if following.unit is None:
+        return following
+    told = dataclasses.replace(
+        following.decision, row=10, detail=f"{following.decision.detail}; healed first: {_available(serving)}"
+    )
+    return Verdict(told, _telling(forms.after(first, following.unit), told), following.due)
 
 
 def another_version(situation: Situation) -> Verdict | None:
@@ -201,9 +258,17 @@ def another_version(situation: Situation) -> Verdict | None:
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
     verb = Verb.LOAD if serving is None else Verb.RECREATE if recreated else Verb.ROLL_OUT
     gap = "; off the air until the new version is loaded" if recreated and serving is not None else ""
+    failure = situation.live.failure
+    again = failure is not None and failure.digest == situation.desired.spec.digest
     detail = _version_detail(situation) + gap + _adopted(situation)
-    decision = _decision(situation, 11, verb, Reason.NEW_VERSION, detail)
-    return Verdict(decision, _form(situation, decision))
+    decision = _decision(situation, 11, verb, Reason.RETRY if again else Reason.NEW_VERSION, detail)
+    if recreated:
+        return Verdict(decision, forms.recreate(situation, decision))
+    unit = rolling(situation, decision, situation.written(), Priority.ROLLOUT)
+    returning = back_to_whole(situation, dataclasses.replace(decision, verb=Verb.BLOCKED, reason=Reason.WAY_BACK))
+    if returning is not None:
+        unit = dataclasses.replace(unit, alternatives=(*unit.alternatives, returning))
+    return Verdict(decision, unit)
 
 
 def in_place(situation: Situation) -> Verdict | None:
@@ -213,7 +278,8 @@ def in_place(situation: Situation) -> Verdict | None:
         return None
     wanted = (situation.replicas, *desired.spec.in_place[1:])
     current = (live.spec.wanted_replicas, *live.spec.in_place[1:])
-    if wanted == current and not situation.metadata_differs():
+    stepping = live.rollout is not None
+    if wanted == current and not stepping and not situation.metadata_differs():
         return None
     detail = ", ".join(
         f"{name} {_or_unset(now)} → {_or_unset(then)}"
@@ -221,19 +287,23 @@ def in_place(situation: Situation) -> Verdict | None:
         if now != then
     )
     detail = (detail or "labels and annotations") + _adopted(situation)
-    decision = _decision(situation, 12, Verb.CHANGE, Reason.IN_PLACE, detail)
+    reason = Reason.GROW_BACK if stepping else Reason.IN_PLACE
+    decision = _decision(situation, 12, Verb.CHANGE, reason, detail)
     if situation.replicas > version.wanted and not version.memory and situation.memory is None:
         return _unknown_memory(situation, 12)
     return Verdict(decision, forms.change(situation, decision, version))
 
 
 def same_not_whole(situation: Situation) -> Verdict | None:
-    """Row 13: same version, not whole → not settled yet (re-trigger)."""
+    """Row 13: same version, not whole → schedule it once more, when what it lacked is there."""
     version = situation.live_version
     if situation.desired is None or (version is not None and is_whole(version)):
         return None
+    if situation.memory is None:
+        return _unknown_memory(situation, 13)
     detail = _available(version) if version else "the cluster knows no version"
-    return _not_settled(situation, 13, Reason.NOT_WHOLE, detail)
+    decision = _decision(situation, 13, Verb.HEAL, Reason.NOT_WHOLE, detail)
+    return Verdict(decision, forms.retrigger(situation, decision))
 
 
 def not_ours(situation: Situation) -> Verdict | None:
@@ -259,8 +329,7 @@ def removed(situation: Situation) -> Verdict | None:
     if not situation.ours or situation.live is None:
         return None
     decision = _decision(situation, 16, Verb.DECOMMISSION, Reason.REMOVED)
-    unit = forms.decommission(situation, decision)
-    return Verdict(decision, unit)
+    return Verdict(decision, forms.decommission(situation, decision), guarded=to_the_end(situation, decision))
 
 
 def unmanaged(situation: Situation) -> Verdict | None:
@@ -271,12 +340,13 @@ def unmanaged(situation: Situation) -> Verdict | None:
 
 
 def unfinished(situation: Situation) -> Verdict | None:
-    """Without a valid commit: a rollout of ours that is under way is finished; everything else is left as it is."""
+    """Without a valid commit: what is under way from the last valid one is finished; all else is left as it is."""
     live = situation.live
-    if live is None or not situation.ours or live.deleting or not rollout_under_way(live):
+    if live is None or not situation.ours or live.deleting:
         return None
     decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, "begun by the last valid commit")
-    return Verdict(decision, forms.finish(situation, decision))
+    unit = to_the_end(situation, decision)
+    return None if unit is None else Verdict(decision, unit)
 
 
 ROWS: tuple[Row, ...] = (
@@ -299,21 +369,7 @@ ROWS: tuple[Row, ...] = (
     unmanaged,
 )
 
-_WAY_OUT = {
-    5: "remove the model from Git until it is decommissioned, then add it again",
-    10: "set spec.replicas to what is available and keep the version; roll out after that",
-    13: "set spec.replicas to what is available, or remove the model from Git and add it again",
-}
-"""What a person can do about a state that no row settles yet."""
-
 _IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
-
-
-def _form(situation: Situation, decision: Decision) -> Unit:
-    assert situation.desired is not None
-    if situation.desired.policy.strategy is Strategy.RECREATE:
-        return forms.recreate(situation, decision)
-    return forms.beside(situation, decision)
 
 
 def _decision(situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "") -> Decision:
@@ -325,11 +381,6 @@ def _say(
     situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
 ) -> Verdict:
     return Verdict(dataclasses.replace(_decision(situation, row, verb, reason, detail), fixes=fixes))
-
-
-def _not_settled(situation: Situation, row: int, reason: Reason, detail: str) -> Verdict:
-    text = f"{detail} (row {row} of the decision table, which is not built yet)"
-    return _say(situation, row, Verb.BLOCKED, reason, text, (_WAY_OUT[row],))
 
 
 def _unknown_memory(situation: Situation, row: int) -> Verdict:

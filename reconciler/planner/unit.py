@@ -17,10 +17,11 @@ class Priority(enum.IntEnum):
     """Who gets room first (docs/planning-decisions.md, "Who gets memory, and in what order")."""
 
     UNDER_WAY = 0
-    GROWTH = 1
-    ROLLOUT = 2
-    NEW = 3
-    DECOMMISSION = 4
+    RESCUE = 1
+    GROWTH = 2
+    ROLLOUT = 3
+    NEW = 4
+    DECOMMISSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Need:
     Attributes:
         requirements: capabilities that the server must have. pinned: the only server it may go to, None for any.
         occupied: indices on the pinned server that hold this version already and so cannot take it again.
+        asked_by: the probe that takes the same memory before `action` does, None when there is none.
+        most: replicas that the scheduler takes if there is room for more than `replicas` (Seldon's `minReplicas`).
     """
 
     action: str
@@ -38,6 +41,13 @@ class Need:
     requirements: frozenset[str] = frozenset()
     pinned: str | None = None
     occupied: frozenset[int] = frozenset()
+    asked_by: str | None = None
+    most: int = 0
+
+    @property
+    def first(self) -> str:
+        """The first action that takes this memory."""
+        return self.asked_by or self.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,32 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """What a stepped rollout does beside its first load (`Unit.need`): it gives up replicas and grows back.
+
+    Attributes:
+        server, replicas, amount: where the serving version is, and its bytes on each of these.
+        keep: on how many of them it stays until the route moves. unload: the action that then frees those.
+        grow: what the new version takes at the end, on the server where it landed; None when it is whole already.
+    """
+
+    server: str
+    replicas: tuple[int, ...]
+    amount: int
+    keep: int
+    unload: str
+    grow: Need | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """The actions of one model, in order, and the decision they carry out.
 
     `releases` come from actions of this unit; those whose action stands before `need.action` serve the unit itself.
     `flights` are loads that are in flight already and that an action of this unit waits for.
     `otherwise` is done instead when `need` finds no room: what is under way is finished even if the rest is blocked.
+    `alternatives` are other ways to the same end, the gentlest first, asked only when `need` finds no room.
+    `steps` is set for a stepped rollout, whose memory has to be reckoned as one sequence.
     """
 
     decision: Decision
@@ -66,6 +96,8 @@ class Unit:
     releases: tuple[Release, ...] = ()
     flights: tuple[Release, ...] = ()
     otherwise: Unit | None = None
+    alternatives: tuple[Unit, ...] = ()
+    steps: Steps | None = None
 
     @property
     def under_way(self) -> bool:
@@ -78,7 +110,7 @@ class Unit:
         if self.need is None:
             return ()
         ids = [action.id for action in self.actions]
-        return tuple(r for r in self.releases if ids.index(r.action) < ids.index(self.need.action))
+        return tuple(r for r in self.releases if ids.index(r.action) < ids.index(self.need.first))
 
 
 def chained(actions: list[Action]) -> tuple[Action, ...]:

@@ -22,6 +22,7 @@ from reconciler.errors import ClusterError
 from reconciler.model.live import Failure, ReplicaState
 from reconciler.model.manifests import Explainer, ModelPolicy, ModelSpec, Parameter, ServerManifest, Source, Strategy
 from reconciler.model.plan import ActionKind, MemoryUse
+from reconciler.model.records import failure_from_json, failure_to_json
 from tests.local.serving import action, model, server_spec
 
 SPEC = ModelSpec(
@@ -65,7 +66,7 @@ STATE = State(
         "m": ModelRecord(
             "m",
             labels={"a": "b"},
-            annotations={"model-reconciler.io/failed": view.failure_to_json(FAILURE), "x": "y"},
+            annotations={"model-reconciler.io/failed": failure_to_json(FAILURE), "x": "y"},
             versions=(replace(VERSION, number=3, ending=True, hidden=True, failed=True), VERSION),
             route=((4, 100),),
             deleting=True,
@@ -121,7 +122,7 @@ def test_a_live_state_goes_over_the_wire_unchanged() -> None:
     [None, "", "{", "[]", "{}", '{"digest": 1, "count": "x"}', "[" * 100_000, '{"digest":"a","count":1,"when":0}'],
 )
 def test_a_failure_that_cannot_be_read_is_none(text: str | None) -> None:
-    assert view.failure_from_json(text) is None
+    assert failure_from_json(text) is None
 
 
 def test_actions_go_over_the_wire_unchanged() -> None:

@@ -6,6 +6,7 @@ the model's, with what it says itself put over it; versions are told by their ar
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 
 from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
 from reconciler.model.live import (
+    SELDON_TRAITS,
     Failure,
     LiveModel,
     LiveReplica,
@@ -20,18 +22,19 @@ from reconciler.model.live import (
     LiveState,
     LiveVersion,
     ReplicaState,
+    Rollout,
     ServerConfig,
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ServerManifest, Source
-from reconciler.model.plan import Action, Decision, Guards, Plan
+from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ModelSpec, ServerManifest, Source
+from reconciler.model.plan import Action, Decision, Guards, Plan, ProbePolicy
 from reconciler.model.quantity import format_bytes, parse_quantity
 from reconciler.planner import plan
 
 Json = dict[str, Any]
 NOW = 1_000_000.0
-TRAITS = {"local": Traits(True, True), "seldon": Traits(False, False)}
+TRAITS = {"local": Traits(commands_traffic=True, reuses_versions=True), "seldon": SELDON_TRAITS}
 
 
 def read_case(path: Path) -> Json:
@@ -81,6 +84,7 @@ def guards(content: Json) -> Guards:
         headroom=content.get("headroom", 0),
         default_model_memory=content.get("defaultModelMemory"),
         only=frozenset(content.get("only", ())),
+        probe=ProbePolicy(content.get("probe", "auto")),
     )
 
 
@@ -134,6 +138,8 @@ def _artifacts(case: Json) -> dict[str, str]:
     specs = [document["spec"] for document in case.get("desired", []) if document["kind"] == "Model"]
     for model in case.get("live", {}).get("models", {}).values():
         specs += [
+            model["spec"] | (model.get("rollout") or {}).get("from", {}),
+            model["spec"] | (model.get("rollout") or {}).get("to", {}),
             model["spec"],
             *(model["spec"] | ((v or {}).get("spec") or {}) for v in model.get("versions", {}).values()),
         ]
@@ -167,8 +173,23 @@ def _live_model(name: str, content: Json) -> LiveModel:
         versions=versions,
         route=tuple(content.get("route", {}).items()),
         deleting=content.get("deleting", False),
-        failure=failure and _failure(failure, spec.digest),
+        failure=failure and _failure(failure, _spec(content, failure).digest),
+        rollout=_rollout(content),
     )
+
+
+def _spec(content: Json, other: Json) -> ModelSpec:
+    """The model's spec with what `other` says in its `spec` put over it."""
+    return model_spec_from_json(content["spec"] | other.get("spec", {}))
+
+
+def _rollout(content: Json) -> Rollout | None:
+    """A stepped rollout on record: `to` and `from` are put over the model's spec."""
+    said = content.get("rollout")
+    if said is None:
+        return None
+    previous = dataclasses.replace(_spec(content, {"spec": said.get("from", {})}), replicas=None)
+    return Rollout(_spec(content, {"spec": said.get("to", {})}).digest, previous, said["replicas"], NOW - 10)
 
 
 def _failure(content: Json, digest: str) -> Failure:
@@ -179,6 +200,7 @@ def _failure(content: Json, digest: str) -> Failure:
         content["why"],
         content.get("retry"),
         content.get("terms", ""),
+        content.get("refused", False),
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.clusters.simulated import Artifact
-
 from tests.recordings.operations import Apply, Operation, Patch
 from tests.recordings.shape import MalformedRecording
 
+_SECONDS, _FAILS = ("seconds", "slow", "load_seconds"), ("fail", "fails", "broken")
 _PARTS = re.compile(r"(slow(?P<seconds>\d+)|(?P<broken>broken))(-on-(?P<replica>\d+))?(-|$)")
 
 
@@ -30,16 +30,16 @@ def named_artifact(name: str) -> Artifact:
         return Artifact(missing=True)
     if name == "mend":
         return Artifact(fails=True)
-    load_seconds, slow_on, fails, fails_on, position = 0.0, {}, False, set(), 0
+    load_seconds, fails, position = 0.0, False, 0
+    slow_on: dict[int, float] = {}
+    fails_on: set[int] = set()
     while found := _PARTS.match(name, position):
         position = found.end()
         replica = None if found["replica"] is None else int(found["replica"])
-        if found["broken"] and replica is None:
-            fails = True
+        if replica is None:
+            fails, load_seconds = fails or bool(found["broken"]), float(found["seconds"] or load_seconds)
         elif found["broken"]:
             fails_on.add(replica)
-        elif replica is None:
-            load_seconds = float(found["seconds"])
         else:
             slow_on[replica] = float(found["seconds"])
         if position >= len(name):
@@ -53,9 +53,15 @@ def told_artifact(name: str, behaviour: Mapping[str, Any]) -> Artifact:
     Raises:
         MalformedRecording: a behaviour that nobody knows.
     """
-    if behaviour:
-        raise MalformedRecording(f"artifact {name}: unknown behaviour {', '.join(map(str, behaviour))}")
-    return Artifact()
+    fields: dict[str, Any] = {}
+    for key, value in behaviour.items():
+        if key in _SECONDS and isinstance(value, int | float) and not isinstance(value, bool):
+            fields["load_seconds"] = float(value)
+        elif key in _FAILS and isinstance(value, bool):
+            fields["fails"] = value
+        else:
+            raise MalformedRecording(f"artifact {name}: unknown behaviour {key}: {value!r}")
+    return Artifact(**fields)
 
 
 def artifacts_in(operations: tuple[Operation, ...]) -> dict[str, Artifact]:

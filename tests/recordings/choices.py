@@ -24,6 +24,7 @@ class RecordedChoices:
         self._stage = 0
         self._open: dict[str, list[str]] = {}
         self._last: dict[str, str] = {}
+        self._left: dict[str, set[str]] = {}
 
     def begin(self, stage: int) -> None:
         """A stage begins: 0 is the setup."""
@@ -31,15 +32,19 @@ class RecordedChoices:
         self._open = {model: list(servers) for model, servers in self._seen[stage].items()}
 
     def server(self, model: str, names: Sequence[str]) -> str:
-        """Returns which of several Servers that would do takes a version of `model`."""
-        waiting = self._open.get(model, [])
-        chosen = next((name for name in waiting if name in names), None)
-        if chosen is not None:
-            waiting.remove(chosen)
-            self._last[model] = chosen
-            return chosen
+        """Returns which of several Servers that would do is tried next for `model`.
+
+        Asked again with what is left, it is still the same placement: what the recording says is used up only once.
+        """
+        waiting, same = self._open.get(model, []), set(names) == self._left.get(model)
         last = self._last.get(model, "")
-        return last if last in names else names[0]
+        chosen = next((name for name in [*waiting, last] if name in names), names[0])
+        if not same:
+            self._last[model] = chosen
+            if chosen in waiting:
+                waiting.remove(chosen)
+        self._left[model] = set(names) - {chosen}
+        return chosen
 
     def order(self, names: Sequence[str]) -> list[str]:
         """Returns `names` in the order in which they are taken in."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from reconciler.clusters.simulated import Choices, Rules, Simulation
-
 from tests.recordings.artifacts import artifacts_in, name_of, told_artifact, uri_of
 from tests.recordings.operations import (
     Apply,
@@ -21,6 +20,7 @@ from tests.recordings.operations import (
 )
 from tests.recordings.played import Played, PlayedStage, Share
 from tests.recordings.recording import Recording, State
+from tests.recordings.shape import MalformedRecording
 
 OPERATION_SECONDS = 0.1
 """What the recorder's client took for one operation."""
@@ -88,16 +88,19 @@ class StagedChoices(Choices, Protocol):
         ...
 
 
-def play(recording: Recording, choices: StagedChoices) -> Played:
-    """Plays all of `recording`, following `choices` where the real system chose at random."""
+def play(recording: Recording, choices: StagedChoices, pace: float | None = None) -> Played:
+    """Plays all of `recording`, following `choices` where the real system chose at random.
+
+    `pace`: seconds between the objects of one apply, None for the simulation's own.
+    """
     everything = tuple(operation for _, operations in recording.stages for operation in operations)
-    simulation = Simulation(_rules(recording), artifacts_in(everything), choices)
+    simulation = Simulation(_rules(recording, pace), artifacts_in(everything), choices)
     models = sorted({model for answers in _all_answers(recording) for model in answers})
     watch = _Watch(simulation, models)
     choices.begin(0)
     simulation.apply(recording.servers.objects)
     _settle(simulation)
-    _perform(simulation, recording.setup)
+    _perform(simulation, "setup", recording.setup)
     _settle(simulation)
     setup = watch.stage()
     asked = frozenset(recording.answers_before)
@@ -105,7 +108,7 @@ def play(recording: Recording, choices: StagedChoices) -> Played:
     for number, step in enumerate(recording.steps, 1):
         choices.begin(number)
         watch.asked, end = asked, simulation.now + step.seconds
-        _perform(simulation, step.operations)
+        _perform(simulation, step.name, step.operations)
         watch.count(simulation.now)
         watch.asked = asked = asked | frozenset(step.answers)
         simulation.run_until(max(end, simulation.now))
@@ -113,12 +116,13 @@ def play(recording: Recording, choices: StagedChoices) -> Played:
     return Played(setup, tuple(steps))
 
 
-def _rules(recording: Recording) -> Rules:
-    return Rules(
+def _rules(recording: Recording, pace: float | None) -> Rules:
+    rules = Rules(
         memory=recording.memory,
         overcommit_percentage=recording.overcommit_percentage,
         server_autoscaling=recording.server_autoscaling,
     )
+    return rules if pace is None else replace(rules, take_in_every=pace)
 
 
 def _all_answers(recording: Recording) -> tuple[Mapping[str, object], ...]:
@@ -135,13 +139,31 @@ def _settle(simulation: Simulation) -> None:
             state, quiet_since = found, simulation.now
 
 
-def _perform(simulation: Simulation, operations: Sequence[Operation]) -> None:
+def _perform(simulation: Simulation, where: str, operations: Sequence[Operation]) -> None:
     for operation in operations:
         if isinstance(operation, Wait):
             simulation.run_until(simulation.now + operation.seconds)
-        else:
+            continue
+        try:
             _one(simulation, operation)
-            simulation.run_until(simulation.now + OPERATION_SECONDS)
+        except KeyError as error:
+            missing = _target(operation)
+            if missing is None:
+                raise
+            raise MalformedRecording(f"{where}: there is no {missing}") from error
+        simulation.run_until(simulation.now + OPERATION_SECONDS)
+
+
+def _target(operation: Operation) -> str | None:
+    """Returns what an operation needs to be there, None when it needs nothing."""
+    match operation:
+        case Delete(ref):
+            return f"{ref} to delete"
+        case Patch(ref, _):
+            return f"{ref} to patch"
+        case Kill(server, replica):
+            return f"replica {server}/{replica} to kill"
+    return None
 
 
 def _one(simulation: Simulation, operation: Operation) -> None:

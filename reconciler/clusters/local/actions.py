@@ -15,14 +15,12 @@ from reconciler.clusters.local.records import ModelRecord, ReplicaKey, State, Ve
 from reconciler.errors import ActionRefused
 from reconciler.model.codec import model_policy_annotations
 from reconciler.model.live import LOADS_IN_FLIGHT, ReplicaState
-from reconciler.model.manifests import PREFIX, ModelManifest, ModelPolicy, Strategy
+from reconciler.model.manifests import ModelManifest, ModelPolicy, Strategy
 from reconciler.model.plan import Action, ActionKind
+from reconciler.model.records import FAILED_ANNOTATION
 
 _S = ReplicaState
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?")
-
-FAILED_ANNOTATION = PREFIX + "failed"
-"""Keeps the version that failed last on the object (docs/planning-decisions.md, row 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +158,17 @@ def decommission(state: State, world: World, action: Action) -> State:
         for version in model.versions
     ]
     return state.with_model(replace(model, versions=tuple(versions), route=(), deleting=True))
+
+
+def withdraw(state: State, world: World, action: Action) -> State:
+    """What takes an object off to write it anew; here versions are unloaded one by one, so nothing asks for it."""
+    return decommission(state, world, action)
+
+
+def probe(state: State, world: World, action: Action) -> State:
+    """Asks whether a load would find room now, and loads nothing. Raises ActionRefused when it would not."""
+    scheduler.place(state, world.up, world.installed, _manifest(action).spec, _memory(action))
+    return state
 
 
 def annotated(state: State, name: str, annotation: str, value: str | None) -> State:
@@ -310,9 +319,12 @@ _HANDLERS: Mapping[ActionKind, Callable[[State, World, Action], State]] = {
     ActionKind.WAIT_DELETED: _nothing,
     ActionKind.ADOPT: adopt,
     ActionKind.CHANGE: change,
+    ActionKind.PROBE: probe,
+    ActionKind.RETRIGGER: load,
     ActionKind.LOAD: load,
     ActionKind.SHIFT: shift,
     ActionKind.DRAIN: drain,
     ActionKind.UNLOAD: unload,
+    ActionKind.WITHDRAW: withdraw,
     ActionKind.DECOMMISSION: decommission,
 }

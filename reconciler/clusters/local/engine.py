@@ -31,6 +31,7 @@ from reconciler.clusters.local.traffic import Traffic
 from reconciler.errors import ClusterError
 from reconciler.model.live import Failure, LiveState, ReplicaState
 from reconciler.model.plan import Action
+from reconciler.model.records import FAILED_ANNOTATION, failure_to_json
 
 _log = logging.getLogger(__name__)
 
@@ -133,8 +134,8 @@ class Engine:
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
         """Keeps on a model that a version failed to load; None clears it. Raises ClusterError as `perform` does."""
-        text = None if failure is None else view.failure_to_json(failure)
-        await self._ask(lambda state: actions.annotated(state, model, actions.FAILED_ANNOTATION, text))
+        text = None if failure is None else failure_to_json(failure)
+        await self._ask(lambda state: actions.annotated(state, model, FAILED_ANNOTATION, text))
 
     async def observe(self, seen: int | None, within: float) -> tuple[int, LiveState]:
         """Returns a number for what is live now, and what that is.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
-from reconciler.clusters.local.actions import FAILED_ANNOTATION
 from reconciler.clusters.local.records import ModelRecord, ReplicaKey, ServerRecord, State, VersionRecord
 from reconciler.clusters.local.scheduler import Installed, offered, room
 from reconciler.clusters.local.servers import SERVER_CONFIG
 from reconciler.model.live import (
     LOADS_IN_FLIGHT,
-    Failure,
     LiveModel,
     LiveReplica,
     LiveServer,
@@ -23,7 +19,8 @@ from reconciler.model.live import (
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import INSTANCE_LABEL, canonical_json
+from reconciler.model.manifests import INSTANCE_LABEL
+from reconciler.model.records import records
 
 TRAITS = Traits(commands_traffic=True, reuses_versions=True)
 
@@ -58,29 +55,12 @@ def version_state(version: VersionRecord) -> VersionState:
     return VersionState.AVAILABLE if ReplicaState.AVAILABLE in states else VersionState.TERMINATING
 
 
-def failure_to_json(failure: Failure) -> str:
-    """Returns the text of the annotation that keeps `failure`. Inverse of `failure_from_json`."""
-    return canonical_json({name: getattr(failure, name) for name in Failure.__slots__})
-
-
-def failure_from_json(text: str | None) -> Failure | None:
-    """Returns the failure that the annotation's text says, None when it says none."""
-    try:
-        data: Any = json.loads(text or "null")
-        if not isinstance(data, dict):
-            return None
-        digest, count, when, why = str(data["digest"]), int(data["count"]), float(data["when"]), str(data["why"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    retry = data.get("retry")
-    return Failure(digest, count, when, why, None if retry is None else str(retry), str(data.get("terms", "")))
-
-
 def _sorted(texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(texts.items()))
 
 
 def _model(model: ModelRecord, in_flight: InFlight) -> LiveModel:
+    kept = records(model.annotations)
     return LiveModel(
         name=model.name,
         spec=model.live.spec,
@@ -91,7 +71,8 @@ def _model(model: ModelRecord, in_flight: InFlight) -> LiveModel:
         versions=tuple(_version(model.name, v, in_flight) for v in model.versions if not v.hidden),
         route=model.route,
         deleting=model.deleting,
-        failure=failure_from_json(model.annotations.get(FAILED_ANNOTATION)),
+        failure=kept.failure,
+        rollout=kept.rollout,
     )
 
 

@@ -29,6 +29,7 @@ from reconciler.model.live import (
 )
 from reconciler.model.manifests import ModelManifest, ServerManifest, Source
 from reconciler.model.plan import Action, ActionKind, MemoryUse, Reason
+from reconciler.model.records import records
 
 Json = dict[str, Any]
 
@@ -69,12 +70,10 @@ def _object_from_json(data: Json) -> Json:
 
 
 def _model_to_json(model: LiveModel) -> Json:
-    failure = model.failure
     return _object_to_json(model) | {
         "spec": model_spec_to_json(model.spec),
         "versions": [_version_to_json(version) for version in model.versions],
         "route": [list(pair) for pair in model.route],
-        "failure": failure and failure_fields(failure),
     }
 
 
@@ -84,12 +83,14 @@ def failure_fields(failure: Failure) -> Json:
 
 
 def _model_from_json(data: Json) -> LiveModel:
+    kept = records(dict(data["annotations"]))
     return LiveModel(
         **_object_from_json(data),
         spec=model_spec_from_json(data["spec"]),
         versions=tuple(_version_from_json(version) for version in data["versions"]),
         route=tuple((number, weight) for number, weight in data["route"]),
-        failure=data["failure"] and Failure(**data["failure"]),
+        failure=kept.failure,
+        rollout=kept.rollout,
     )
 
 

@@ -21,12 +21,13 @@ class Progress:
     Attributes:
         detail: for people, such as `1 of 2 replicas available`.
         version_failed: the version itself is at fault, which is kept on record (docs/planning-decisions.md, row 9);
-            a version that could not be placed is not.
+            a version that could not be placed is not. refused: it could not be placed, against all reckoning.
     """
 
     state: Stage
     detail: str = ""
     version_failed: bool = False
+    refused: bool = False
 
 
 class Patience(enum.Enum):

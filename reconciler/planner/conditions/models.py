@@ -41,7 +41,21 @@ def _may_load(action: Action, live: LiveState, model: LiveModel) -> Obstacle | N
     newest = model.live_version
     if newest is not None and newest.digest == action.digest and _under_way(newest):
         return None
-    return _superseding(action, model) or _unhealthy(action, model) or _no_room(action, live, model)
+    return _may_ask(action, live, model)
+
+
+def _may_ask(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
+    """What stands in the way of a new version, and of asking for it."""
+    if model.deleting:
+        return being_deleted()
+    return _superseding(action, model) or _unhealthy(action, live, model) or _no_room(action, live, model)
+
+
+def _may_retrigger(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
+    newest = model.live_version
+    if newest is not None and newest.digest == action.digest and newest.loading:
+        return None
+    return _may_ask(action, live, model)
 
 
 def _under_way(version: LiveVersion) -> bool:
@@ -57,9 +71,10 @@ def _superseding(action: Action, model: LiveModel) -> Obstacle | None:
     )
 
 
-def _unhealthy(action: Action, model: LiveModel) -> Obstacle | None:
+def _unhealthy(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
+    """Where the scheduler moves the route, a version that is not whole loses it to one that is on its way."""
     serving = health.serving_version(model)
-    if serving is None or serving.digest == action.digest:
+    if serving is None or serving.digest == action.digest or live.traits.commands_traffic:
         return None
     if health.is_whole(serving) or (serving == model.live_version and _loaded(serving, model.spec)):
         return None
@@ -68,6 +83,8 @@ def _unhealthy(action: Action, model: LiveModel) -> Obstacle | None:
 
 def _no_room(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
     spec, wanted = _spec(action), _spec(action).wanted_replicas
+    if action.kind is ActionKind.PROBE and action.takes:
+        wanted = action.takes[0].replicas
     amount = action.takes[0].amount if action.takes else spec.memory or 0
     matching = [s for s in live.servers if matches(s, spec)]
     if not matching:
@@ -161,6 +178,20 @@ def _may_adopt(action: Action, live: LiveState, model: LiveModel) -> Obstacle | 
     return being_deleted() if model.deleting else None
 
 
+def _may_withdraw(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
+    if model.deleting:
+        return None
+    if health.on_the_air(model) and not _gap_allowed(action):
+        return Obstacle(f"{model.name} is on the air again")
+    loading = next((v for v in model.versions if v.loading), None)
+    return None if loading is None else _in_flight(loading)
+
+
+def _in_flight(version: LiveVersion) -> Obstacle:
+    why = f"version {version.number} is still loading; deleted in flight, its room would leak"
+    return Obstacle(why, Patience.TIME_LIMIT)
+
+
 def _may_decommission(action: Action, live: LiveState, model: LiveModel) -> Obstacle | None:
     if model.deleting:
         return None
@@ -169,19 +200,18 @@ def _may_decommission(action: Action, live: LiveState, model: LiveModel) -> Obst
     if not model_policy(dict(model.annotations))[0].prune:
         return Obstacle(f"{model.name} is protected by its annotation {PREFIX}prune")
     loading = next((v for v in model.versions if v.loading), None)
-    if loading is not None:
-        return Obstacle(
-            f"version {loading.number} is still loading; deleted in flight, its room would leak", Patience.TIME_LIMIT
-        )
-    return None
+    return None if loading is None else _in_flight(loading)
 
 
 _ModelCheck = Callable[[Action, LiveState, LiveModel], Obstacle | None]
 CHECKS: Mapping[ActionKind, _ModelCheck] = {
+    ActionKind.PROBE: _may_ask,
+    ActionKind.RETRIGGER: _may_retrigger,
     ActionKind.LOAD: _may_load,
     ActionKind.SHIFT: _may_shift,
     ActionKind.DRAIN: _may_drain,
     ActionKind.UNLOAD: _may_unload,
+    ActionKind.WITHDRAW: _may_withdraw,
     ActionKind.CHANGE: _may_change,
     ActionKind.ADOPT: _may_adopt,
     ActionKind.DECOMMISSION: _may_decommission,
@@ -203,13 +233,28 @@ def _load_progress(action: Action, model: LiveModel | None) -> Progress:
     return _version_progress(version, model.spec)
 
 
+def _retrigger_progress(action: Action, model: LiveModel | None) -> Progress:
+    version = None if model is None else model.live_version
+    if version is None or version.digest != action.digest or health.is_whole(version) or version.loading:
+        done = version is not None and version.digest == action.digest and health.is_whole(version)
+        detail = "not taken in yet" if version is None else _replicas(version)
+        return Progress(Stage.DONE if done else Stage.PENDING, detail)
+    return _load_progress(action, model)
+
+
+def _probe_progress(action: Action, model: LiveModel | None) -> Progress:
+    """A probe leaves nothing to be seen: it is over when it was performed."""
+    return Progress(Stage.PENDING, "the scheduler has not answered yet")
+
+
 def _version_progress(version: LiveVersion, spec: ModelSpec) -> Progress:
     if _loaded(version, spec):
         return Progress(Stage.DONE, _replicas(version))
     if health.load_failed(version):
         return Progress(Stage.FAILED, version.reason or "the load failed, no cause was given", version_failed=True)
     if version.state is VersionState.SCHEDULE_FAILED:
-        return Progress(Stage.FAILED, f"it was not placed: {version.reason or 'no cause was given'}")
+        why = f"it was not placed: {version.reason or 'no cause was given'}"
+        return Progress(Stage.FAILED, why, refused=True)
     return Progress(Stage.PENDING, _replicas(version))
 
 
@@ -272,12 +317,15 @@ def _absence_progress(action: Action, model: LiveModel | None) -> Progress:
 
 
 PROGRESS: Mapping[ActionKind, Callable[[Action, LiveModel | None], Progress]] = {
+    ActionKind.PROBE: _probe_progress,
+    ActionKind.RETRIGGER: _retrigger_progress,
     ActionKind.LOAD: _load_progress,
     ActionKind.SHIFT: _shift_progress,
     ActionKind.DRAIN: _drain_progress,
     ActionKind.UNLOAD: _unload_progress,
     ActionKind.CHANGE: _change_progress,
     ActionKind.ADOPT: _adopt_progress,
+    ActionKind.WITHDRAW: _absence_progress,
     ActionKind.DECOMMISSION: _absence_progress,
     ActionKind.WAIT_DELETED: _absence_progress,
 }
