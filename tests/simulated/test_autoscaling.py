@@ -50,8 +50,7 @@ def test_a_replica_with_a_load_in_flight_is_not_empty() -> None:
 
 def test_a_model_that_outgrows_its_server_makes_it_grow_only_with_max_replicas() -> None:
     for most, replicas in ((None, 1), (3, 2)):
-        spec = {} if most is None else {"maxReplicas": most}
-        simulation = cluster(server(replicas=1, **spec), autoscaling=True)
+        simulation = cluster(server(replicas=1, maxReplicas=most), autoscaling=True)
         settled(simulation, model("m"), model("m", replicas=2))
         assert size(simulation)[0] == replicas
         assert len(who(simulation, "m")) == replicas

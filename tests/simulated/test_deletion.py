@@ -79,6 +79,16 @@ def test_a_model_whose_replica_is_lost_while_it_ends_is_gone() -> None:
     assert "Model/m" not in simulation.snapshot()["objects"]
 
 
+def test_a_load_that_failed_on_a_replica_lost_since_holds_nothing_up() -> None:
+    simulation = cluster(server(replicas=2))
+    settled(simulation, model("m", "broken-on-1", replicas=2))
+    simulation.kill("s", 1)
+    wait(simulation, 5)
+    simulation.delete("Model/m")
+    wait(simulation, 5)
+    assert "Model/m" not in simulation.snapshot()["objects"]
+
+
 def test_what_does_not_exist_cannot_be_deleted() -> None:
     with pytest.raises(KeyError):
         cluster(server()).delete("Model/m")

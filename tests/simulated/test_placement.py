@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.simulated.worlds import Scripted, cluster, free, model, on, server, settled, state, version, wait
@@ -63,6 +65,16 @@ def test_of_several_servers_that_match_chance_chooses() -> None:
     assert version(simulation, "m", 1)["server"] == "t"
 
 
+def test_the_server_that_runs_the_version_comes_before_what_chance_chooses() -> None:
+    choices = Scripted(servers=["s"])
+    simulation = cluster(server("s", 2), server("t", 2), choices=choices)
+    settled(simulation, model("m"))
+    choices.servers = ["t"]
+    settled(simulation, model("m", replicas=2))
+    assert on(simulation, "m") == {"0": "Available", "1": "Available"}
+    assert version(simulation, "m", 1)["server"] == "s"
+
+
 def test_where_the_chosen_server_has_no_room_the_next_one_is_tried() -> None:
     simulation = cluster(server("s"), server("t"), choices=Scripted(servers=["t"]))
     settled(simulation, model("a", memory="900k"), model("m", memory="900k"))
@@ -77,7 +89,7 @@ def test_a_model_that_outgrows_its_server_moves_to_another_as_a_new_version() ->
 
 
 @pytest.mark.parametrize("spec", [{"requirements": ["torch"]}, {"server": "nope"}, {"modelType": "torch"}])
-def test_without_a_server_that_matches_the_reason_says_so(spec: dict[str, object]) -> None:
+def test_without_a_server_that_matches_the_reason_says_so(spec: dict[str, Any]) -> None:
     simulation = cluster(server())
     settled(simulation, model("m", **spec))
     assert simulation.snapshot()["objects"]["Model/m"]["ModelReady"] == ["False", "ScheduleFailed", NO_SERVER]

@@ -55,16 +55,16 @@ def test_what_is_written_meanwhile_is_taken_in_when_it_is_back() -> None:
 
 
 def test_a_load_in_flight_is_requested_again() -> None:
-    simulation = cluster(server())
+    simulation = cluster(server(replicas=2))
     settled(simulation, model("m"))
     simulation.apply([model("m", "slow6")])
     wait(simulation, 1)
     simulation.restart_scheduler()
     wait(simulation, 2.5)
-    assert on(simulation, "m", 2) == {"0": "Loading"}
+    assert on(simulation, "m", 2) == {"1": "Loading"}
     wait(simulation, 15)
-    assert who(simulation, "m") == {"slow6@s-0": 1}
-    assert simulation.room("s", 0) == 700_000
+    assert who(simulation, "m") == {"slow6@s-1": 1}
+    assert [simulation.room("s", i) for i in (0, 1)] == [1_000_000, 700_000]
 
 
 def test_a_version_that_was_not_placed_comes_back_as_not_placed() -> None:

@@ -73,11 +73,24 @@ def test_a_model_on_all_replicas_goes_schedule_failed_and_keeps_the_remaining_on
 
 def test_a_replica_wanted_again_before_it_drains_stays() -> None:
     simulation = cluster(server(replicas=2))
+    there: set[int] = set()
+    simulation.listeners.append(lambda _: there.add(simulation.snapshot()["servers"]["s"]["available"]))
     simulation.apply([server(replicas=1)])
     wait(simulation, 0.3)
     simulation.apply([server(replicas=2)])
     wait(simulation, 15)
-    assert simulation.snapshot()["servers"]["s"]["available"] == 2
+    assert there == {2}
+
+
+def test_a_server_whose_growth_is_called_off_is_ready_again() -> None:
+    simulation = cluster(server())
+    simulation.apply([server(replicas=2)])
+    wait(simulation, 1)
+    assert thing(simulation, "Server/s")["Ready"][0] == "False"
+    simulation.apply([server()])
+    wait(simulation, 10)
+    assert thing(simulation, "Server/s")["Ready"][0] == "True"
+    assert simulation.snapshot()["servers"]["s"]["available"] == 1
 
 
 def test_a_replica_wanted_again_while_it_drains_ends_and_starts_again() -> None:

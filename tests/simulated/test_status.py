@@ -14,6 +14,18 @@ def test_ready_is_still_true_of_the_old_generation_right_after_a_patch() -> None
     assert thing(simulation, "Model/m")["Ready"] == ["False", "ModelProgressing", ""]
 
 
+def test_what_happens_to_a_generation_that_is_not_the_objects_any_more_is_not_written() -> None:
+    simulation = cluster(server())
+    simulation.apply([model("m", "slow2")])
+    wait(simulation, 2.4)
+    told: set[str] = set()
+    simulation.listeners.append(lambda _: told.add(thing(simulation, "Model/m")["Ready"][0]))
+    simulation.apply([model("m", "slow6")])
+    wait(simulation, 2)
+    assert version(simulation, "m", 1)["state"] == "ModelAvailable"
+    assert told == {"False"}
+
+
 def test_the_generation_of_the_scheduler_tells_the_truth() -> None:
     simulation = cluster(server())
     settled(simulation, model("m"))

@@ -103,12 +103,12 @@ class Scripted:
     """Choices told beforehand: the Servers in this order of preference, objects and models in this one."""
 
     def __init__(self, servers: Sequence[str] = (), order: Sequence[str] = ()) -> None:
-        self._servers = servers
+        self.servers = servers
         self._order = list(order)
 
     def server(self, model: str, names: Sequence[str]) -> str:
         """Returns the first preferred one of `names`."""
-        return next((name for name in self._servers if name in names), names[0])
+        return next((name for name in self.servers if name in names), names[0])
 
     def order(self, names: Sequence[str]) -> list[str]:
         """Returns `names` by preference."""
