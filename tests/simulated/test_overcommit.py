@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from reconciler.clusters.simulated import Artifact
 from reconciler.clusters.simulated.eviction import make_room
 from reconciler.clusters.simulated.records import Load, Replica
-from tests.simulated.worlds import cluster, free, model, server, settled, state, thing, who
+from tests.simulated.worlds import cluster, free, model, server, settled, state, thing, wait, who
 
 
 def replica(**loaded: int) -> Replica:
@@ -43,3 +44,14 @@ def test_loads_in_flight_cannot_be_evicted() -> None:
     found.loads["b_1"] = Load(1, 500)
     assert not make_room(found, 600)
     assert found.evicted == ["a_1"]
+
+
+def test_a_load_mended_in_its_last_try_needs_physical_memory_like_any_other() -> None:
+    simulation = cluster(server(), overcommit=30)
+    settled(simulation, model("a", memory="600k"))
+    simulation.apply([model("b", "broken", "600k")])
+    wait(simulation, 2)
+    simulation.set_artifact("broken", Artifact())
+    wait(simulation, 5)
+    assert state(simulation, "b", 1) == "ModelAvailable"
+    assert simulation.dump()["servers"]["s"]["replicas"]["0"]["evicted"] == ["a_1"]

@@ -103,13 +103,12 @@ class Load:
     """A load that an agent carries out.
 
     Attributes:
-        memory: bytes it takes meanwhile. starved: it finds no physical memory.
+        memory: bytes it takes meanwhile: all of the version's, or none while it is failing.
         then_unload: the ticket of an unload that waits for nothing but its end, 0 for none.
     """
 
     ticket: int
     memory: int
-    starved: bool = False
     then_unload: int = 0
 
 
