@@ -70,3 +70,30 @@ def test_two_writes_before_the_operator_looks_are_one_version() -> None:
     wait(simulation, 5)
     assert list(simulation.snapshot()["scheduler"]["m"]) == ["1", "2"]
     assert thing(simulation, "Model/m")["generation"] == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        model("m", memory="much"),
+        server("t", podSpec={"containers": [{"name": "mlserver", "resources": {"requests": {"memory": "much"}}}]}),
+        {"kind": "Model"},
+        {"name": "m"},
+    ],
+    ids=["memory of a model", "memory of a server", "no name", "no kind"],
+)
+def test_what_the_api_server_would_not_take_is_refused_and_nothing_is_applied(bad: dict[str, Any]) -> None:
+    simulation = cluster(server())
+    before = simulation.dump()
+    with pytest.raises((ValueError, KeyError)):
+        simulation.apply([model("n"), bad])
+    assert simulation.dump() == before
+
+
+def test_a_patch_the_api_server_would_not_take_changes_nothing() -> None:
+    simulation = cluster(server())
+    settled(simulation, model("m"))
+    before = simulation.dump()
+    with pytest.raises(ValueError, match="much"):
+        simulation.patch("Model/m", {"spec": {"memory": "much"}})
+    assert simulation.dump() == before

@@ -94,3 +94,15 @@ def test_until_envoy_has_connected_again_its_routes_lead_to_replicas_that_are_lo
     assert (on(simulation, "m"), who(simulation, "m")) == ({"1": "Available"}, {"503": 1})
     wait(simulation, 5)
     assert who(simulation, "m") == {"v1@s-1": 1}
+
+
+def test_a_restart_in_the_middle_of_a_restart_begins_again() -> None:
+    simulation = cluster(server())
+    settled(simulation, model("m"))
+    simulation.restart_scheduler()
+    wait(simulation, 1.5)
+    simulation.restart_scheduler()
+    wait(simulation, 1.5)
+    assert simulation.snapshot()["servers"]["s"]["expected"] == -1
+    wait(simulation, 10)
+    assert (state(simulation, "m", 1), who(simulation, "m")) == ("ModelAvailable", {"v1@s-0": 1})

@@ -14,11 +14,15 @@ from reconciler.model.live import ReplicaState
 UNKNOWN_SIZE = -1
 """`expected` of a Server that its agents speak of and the operator has not yet told of."""
 
+_START = ("scheduler starts", "agents report", "scheduler told")
+"""What happens on its way back."""
+
 _SURVIVES = (ReplicaState.AVAILABLE, ReplicaState.LOADED, ReplicaState.DRAINING)
 
 
 def begins(world: World) -> None:
-    """The scheduler's process ends."""
+    """The scheduler's process ends, be it in the middle of its start."""
+    world.agenda = [event for event in world.agenda if event.what not in _START]
     world.scheduler = Scheduler.DOWN
     world.routes_held_until = world.now + timing.ENVOY_RECONNECTS
     world.after(timing.SCHEDULER_STARTS, "scheduler starts")

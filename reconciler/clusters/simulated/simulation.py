@@ -107,12 +107,17 @@ class Simulation:
         return self._world
 
     def apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together."""
+        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together.
+
+        Raises:
+            KeyError: one has no kind or no name. ValueError: one the API server would not take.
+        """
         api.apply(self._world, objects)
         self._settle()
 
     def patch(self, ref: str, merge: Mapping[str, Any]) -> None:
-        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none."""
+        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none, and
+        ValueError when the API server would not take it."""
         api.patch(self._world, ref, merge)
         self._settle()
 
