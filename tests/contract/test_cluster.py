@@ -145,9 +145,10 @@ async def test_every_action_done_twice_is_done_once(driver: Driver, backend: Bac
 
 
 async def test_a_probe_tells_whether_there_is_room_and_leaves_nothing_behind(driver: Driver, backend: Backend) -> None:
-    await driver.serve(model("probed", backend.good, memory=60_000, replicas=2))
+    await driver.serve(model("probed", backend.good, memory=5000, replicas=2))
     before = replace(await driver.cluster.observe(), observed_at=0.0)
-    fits, too_big = (model("probed", backend.other, memory=memory, replicas=2) for memory in (40_000, 40_001))
+    room = min(await driver.room("main"))
+    fits, too_big = (model("probed", backend.other, memory=memory, replicas=2) for memory in (room, room + 1))
     await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=fits, digest=fits.spec.digest))
     with pytest.raises(ActionRefused) as refusal:
         await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=too_big, digest=too_big.spec.digest))
