@@ -50,6 +50,15 @@ def test_a_load_that_fails_leaves_all_traffic_with_the_old_version() -> None:
     assert "availableReplicas" not in thing(simulation, "Model/m")
 
 
+def test_a_retrigger_of_a_failed_load_that_finds_no_room_takes_the_old_version_off_the_air() -> None:
+    simulation = cluster(server())
+    settled(simulation, model("m"), model("m", "broken"), model("n", memory="600k"))
+    assert who(simulation, "m") == {"v1@s-0": 1}
+    simulation.patch("Model/m", {"spec": {"preloaded": True}})
+    wait(simulation, 2)
+    assert (state(simulation, "m", 2), who(simulation, "m")) == ("ScheduleFailed", {"404": 1})
+
+
 def test_an_update_while_the_model_still_grows_is_an_outage_until_it_is_loaded() -> None:
     simulation = cluster(server(replicas=2))
     settled(simulation, model("m", "slow6-on-1"))

@@ -114,6 +114,15 @@ def test_a_lost_replica_takes_its_models_off_the_air_until_they_are_loaded_elsew
     assert who(simulation, "m") == {"slow2@s-1": 1}
 
 
+def test_a_model_whose_server_lost_its_only_replica_moves_to_another_as_a_new_version() -> None:
+    simulation = cluster(server("s"), server("t"), choices=Scripted(servers=["s"]))
+    settled(simulation, model("m"))
+    simulation.kill("s", 0)
+    wait(simulation, 5)
+    assert who(simulation, "m") == {"v1@t-0": 1}
+    assert (state(simulation, "m", 1), version(simulation, "m", 2)["server"]) == ("ModelTerminated", "t")
+
+
 def test_a_model_of_two_replicas_that_loses_one_goes_on_with_the_other() -> None:
     simulation = cluster(server(replicas=2))
     settled(simulation, model("m", replicas=2))
