@@ -21,6 +21,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -71,7 +72,7 @@ class StateFile:
         """Returns the cluster, only to be looked at.
 
         Raises:
-            ClusterUnavailable: there is no file. ClusterError: it is not a state file, or cannot be gone on from.
+            ClusterError: there is no file, it is not a state file, or cannot be gone on from.
         """
         signature = self._look()
         if self._cluster is None or signature != self._signature:
@@ -109,15 +110,21 @@ class StateFile:
             yield
 
     def _look(self) -> tuple[int, int, int]:
+        """Returns what changes with every write. Raises ClusterError when there is no file."""
         try:
             found = self.path.stat()
         except OSError as error:
-            raise ClusterUnavailable(
-                f"the simulated cluster's state file {self.path} cannot be read",
-                why=error.strerror or "",
-                fix='write one (docs/guide.md, "A simulated cluster"), and name it with --state FILE',
-            ) from error
+            raise self._missing(error.strerror or str(error)) from error
+        if not S_ISREG(found.st_mode):
+            raise self._missing("it is a folder, or something else that is no file")
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _missing(self, why: str) -> ClusterError:
+        return ClusterError(
+            f"the simulated cluster's state file {self.path} cannot be read",
+            why=why,
+            fix='write one (docs/guide.md, "A simulated cluster"), and name it with --state FILE',
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
