@@ -73,6 +73,13 @@ def test_the_next_one_goes_on_exactly_where_the_last_one_stopped(path: Path) -> 
     assert found.simulation.dump() == mine.dump()
 
 
+def test_what_is_saved_is_the_whole_dump(path: Path) -> None:
+    simulation = StateFile(path).read().simulation
+    simulation.apply([{"kind": "Model", "name": "x", "spec": spec("late")}])
+    simulation.run_until(simulation.now + 3)
+    assert json.loads(simulation.dump_json()) == simulation.dump()
+
+
 def test_choices_go_on_where_they_stopped(path: Path) -> None:
     path.write_text("rules: {memory: 1M}\nseed: 3\n")
     names = list("abcdef")

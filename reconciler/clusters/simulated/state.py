@@ -201,9 +201,9 @@ class StateFile:
             "beginning": self._beginning,
             "epoch": cluster.epoch,
             "made": cluster.choices.made if cluster.choices else 0,
-            "cluster": cluster.simulation.dump(),
         }
-        text = f"{self._head}{_NOTE}\nsaved: {json.dumps(saved, ensure_ascii=False)}\n"
+        told, whole = json.dumps(saved), cluster.simulation.dump_json()
+        text = f'{self._head}{_NOTE}\nsaved: {told[:-1]}, "cluster": {whole}}}\n'
         try:
             _replace(self.path, text)
         except OSError as error:
