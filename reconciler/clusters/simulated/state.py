@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from stat import S_ISREG
@@ -34,7 +34,9 @@ from reconciler.clusters.holder import HolderLock
 from reconciler.clusters.simulated import beginning
 from reconciler.clusters.simulated.choices import SeededChoices
 from reconciler.clusters.simulated.simulation import Simulation
+from reconciler.clusters.simulated.view import live_state
 from reconciler.errors import ClusterError, ClusterUnavailable
+from reconciler.model.live import LiveState
 
 FORMAT = 1
 _SCHEMA = "simulated-state.schema.json"
@@ -51,6 +53,19 @@ class Cluster:
     simulation: Simulation
     epoch: float
     choices: SeededChoices | None = None
+    _shown: LiveState | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.simulation.listeners.append(self._changed)
+
+    def live(self) -> LiveState:
+        """Returns what everybody sees of it now."""
+        if self._shown is None:
+            self._shown = live_state(self.simulation.world, self.epoch)
+        return replace(self._shown, observed_at=self.epoch + self.simulation.now)
+
+    def _changed(self, _: float) -> None:
+        self._shown = None
 
 
 class StateFile:
