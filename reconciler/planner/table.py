@@ -175,7 +175,7 @@ def progressing(situation: Situation) -> Verdict | None:
 def failed_before(situation: Situation) -> Verdict | None:
     """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes.
 
-    Meanwhile what serves is brought back to whole. A version that the scheduler refused against all reckoning is held
+    Meanwhile, and before it is tried again, what serves is brought back to whole. A version that the scheduler refused against all reckoning is held
     in the same way, and called blocked: it did not fail.
     """
     live, version = situation.live, situation.live_version
@@ -193,6 +193,10 @@ def failed_before(situation: Situation) -> Verdict | None:
         return Verdict(decision, unit, due=situation.held_until)
     if not failed_now:
         return None
+    returning = dataclasses.replace(_decision(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
+    unit = back_to_whole(situation, returning)
+    if unit is not None:
+        return Verdict(returning, unit, due=situation.now)
     if situation.memory is None:
         return _unknown_memory(situation, 9)
     verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
