@@ -101,7 +101,8 @@ def _stepped(
     rollout = _rollout(situation, live, serving, target)
     first = situation.with_replicas(target, begin, rollout if begin < wanted else None)
     retired = [version for version in live.versions if version.occupied]
-    shrink = [_shrink(situation, serving, keep, rollout)] if keep < serving.available else []
+    meanwhile = _meanwhile(min(keep, begin))
+    shrink = [_shrink(situation, serving, keep, rollout, meanwhile)] if keep < serving.available else []
     loading, need = asked_load(situation, first, decision.reason)
     going = [_fewer(action, serving, keep) for action in build.retire(target, retired, decision.reason)]
     actions = [*shrink, *loading, build.shift(first, decision.reason), *going]
@@ -132,9 +133,9 @@ def _rollout(situation: Situation, live: LiveModel, serving: LiveVersion, target
     return Rollout(target.spec.digest, previous, whole, situation.now)
 
 
-def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None) -> Action:
+def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None, told: str) -> Action:
     manifest = situation.with_replicas(situation.written_as_live(), keep, rollout)
-    detail = f"replicas {serving.wanted} → {keep}"
+    detail = f"replicas {serving.wanted} → {keep}; {told}"
     return build.change(manifest, Reason.STEPPED, serving, serving.memory, label=f"*{keep}", detail=detail)
 
 
@@ -149,6 +150,9 @@ def _told(serving: LiveVersion, what: str, keep: int, begin: int, wanted: int) -
     """The sentence that tells beforehand what serves meanwhile."""
     first = f"replicas {serving.wanted} → {keep} first, " if keep < serving.available else ""
     last = f", then {begin} → {wanted}" if begin < wanted else ""
-    least = min(keep, begin)
+    return f"stepped: {first}{what} with {begin}{last}; {_meanwhile(min(keep, begin))}"
+
+
+def _meanwhile(least: int) -> str:
     answer = f"{least} replica answers" if least == 1 else f"{least} replicas answer"
-    return f"stepped: {first}{what} with {begin}{last}; at least {answer} meanwhile"
+    return f"at least {answer} meanwhile"
