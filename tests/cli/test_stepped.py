@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import signal
 import threading
 import time
@@ -224,6 +225,33 @@ def test_a_version_that_fails_half_way_is_followed_by_the_way_back_and_a_mended_
     under_requests(play, lambda: _sync(0), Expected("v1", "mended"))
     assert_settled(play, "mended")
     assert pair(play).failure is None
+
+
+def test_the_way_back_has_a_report_of_its_own_and_json_is_that_of_the_last_pass(
+    play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(play, "broken")
+    before = len(play.reports())
+    assert execute(["sync", "-o", "json"]) == 5
+    shown = json.loads(capsys.readouterr().out)
+    assert [action["kind"] for action in shown["actions"]] == ["change"]
+    assert shown["exitCode"] == 5
+    failed_pass, way_back = play.reports()[2], play.reports()[0]
+    assert len(play.reports()) == before + 4
+    assert "1 of 6 actions done, 1 failed, 4 not run" in failed_pass
+    assert "1 of 1 action done; 1 on hold" in way_back
+    assert_settled(play, "v1", held=True)
+
+
+def test_a_version_that_fails_after_a_killed_pass_is_followed_by_the_way_back_too(play: Play) -> None:
+    ask(play, "broken")
+
+    def scenario() -> None:
+        first_actions(play, 1)
+        _sync(5)
+
+    under_requests(play, scenario, Expected("v1", "v1"))
+    assert_settled(play, "v1", held=True)
 
 
 def test_a_pass_killed_when_the_new_version_failed_is_followed_by_the_way_back(play: Play) -> None:

@@ -44,7 +44,7 @@ def live_state(
 
 
 def version_state(version: VersionRecord) -> VersionState:
-    """Returns the state of a version, drawn from those on its replicas. It has failed once none of it loads any more."""
+    """Returns the state of a version, drawn from those on its replicas; it has failed once nothing of it loads."""
     states = {was for _, was in version.replicas}
     if version.failed and not version.loading:
         return VersionState.FAILED
