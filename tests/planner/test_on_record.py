@@ -8,7 +8,7 @@ from reconciler.model.live import Rollout
 from reconciler.model.plan import Action, ActionKind, Guards, Plan
 from reconciler.model.records import records
 from reconciler.planner import plan_unfinished
-from tests.planner.case import live_state, planned, read_case
+from tests.planner.case import NOW, live_state, planned, read_case
 
 CASES = Path(__file__).parent / "cases"
 
@@ -53,3 +53,14 @@ def test_what_to_return_to_is_never_a_count_that_we_lowered() -> None:
     kept = [rollout for rollout in written(planned(case)) if rollout is not None]
     assert [rollout.replicas for rollout in kept] == [2, 2]
     assert kept[-1].previous.storage_uri == "artifacts/v2"
+
+
+def test_a_way_back_is_followed_by_another_try_at_once_but_not_where_it_finds_no_room() -> None:
+    case = read_case(CASES / "row09-stepped-way-back-before-another-try.yaml")
+    assert planned(case).next_step_at == NOW
+    spec = {"storageUri": "artifacts/v1", "requirements": ["sklearn"], "memory": "500k"}
+    taken = {"owner": None, "spec": spec, "versions": {1: {"replicas": {1: "Available"}}}, "route": {1: 1}}
+    case["live"]["models"]["other"] = taken
+    plan = planned(case)
+    assert plan.actions == ()
+    assert plan.next_step_at is None
