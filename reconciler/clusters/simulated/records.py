@@ -99,11 +99,17 @@ class Model:
 
 @dataclass(slots=True)
 class Load:
-    """A load that an agent carries out. `memory`: bytes it takes meanwhile; `starved`: it finds no physical memory."""
+    """A load that an agent carries out.
+
+    Attributes:
+        memory: bytes it takes meanwhile. starved: it finds no physical memory.
+        then_unload: the ticket of an unload that waits for nothing but its end, 0 for none.
+    """
 
     ticket: int
     memory: int
     starved: bool = False
+    then_unload: int = 0
 
 
 @dataclass(slots=True)
@@ -113,7 +119,7 @@ class Replica:
     Attributes:
         memory: physical. limit: for placing, overcommit included. capabilities: what it can load.
         loads, loaded: by version (see `key`), the loads in flight and what is loaded, least recently used first.
-        evicted: of the loaded ones, those on disk. unloads: tickets of the unloads that wait for their grace period.
+        evicted: of the loaded ones, those on disk. unloads: tickets of the unloads that are requested and not over.
         reported: free, as the agent last reported. reserved: for loads in flight, leaks included.
         waiting: models that a draining replica waits for; None before they are placed anew. ending: it is over soon.
     """
@@ -145,6 +151,7 @@ class Server:
     Attributes:
         spec: as taken in. size: replicas that the StatefulSet should have. expected: the same, as the scheduler says.
         replicas: those that are connected. starting: per index, the ticket of a replica on its way.
+        restarting: those that are still to restart with a new spec, in that order.
         ready: of its status. deleted: its object is gone.
     """
 
@@ -154,6 +161,7 @@ class Server:
     expected: int
     replicas: dict[int, Replica] = field(default_factory=dict)
     starting: dict[int, int] = field(default_factory=dict)
+    restarting: list[int] = field(default_factory=list)
     ready: bool = False
     deleted: bool = False
 

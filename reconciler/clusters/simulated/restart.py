@@ -7,7 +7,7 @@ that agents have loaded are known again under their numbers; the rest is taken i
 from __future__ import annotations
 
 from reconciler.clusters.simulated import api, timing
-from reconciler.clusters.simulated.records import Model, Version, World
+from reconciler.clusters.simulated.records import Model, Replica, Version, World
 from reconciler.clusters.simulated.versions import reckon
 from reconciler.model.live import ReplicaState
 
@@ -31,9 +31,18 @@ def starts(world: World) -> None:
     for server in world.servers.values():
         server.expected = UNKNOWN_SIZE
         for replica in server.replicas.values():
-            replica.loads.clear()
+            _drop_loads(world, server.name, replica)
             replica.reserved, replica.reported = 0, replica.free
     world.after(timing.SCHEDULER_TOLD, "scheduler told")
+
+
+def _drop_loads(world: World, server: str, replica: Replica) -> None:
+    """Nobody waits for the loads in flight any more; they are requested anew."""
+    for held, load in replica.loads.items():
+        name, _, number = held.rpartition("_")
+        if load.then_unload:
+            world.after(0.0, "unload ends", name, int(number), server, replica.index, load.then_unload)
+    replica.loads.clear()
 
 
 def _reported(world: World, model: Model) -> Model | None:

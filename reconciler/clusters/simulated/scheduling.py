@@ -16,8 +16,11 @@ from reconciler.model.live import ReplicaState, VersionState
 
 
 def schedule(world: World, model: Model) -> None:
-    """Places the latest version of `model` as a whole, requests what that needs, and drops what it does not."""
-    if model.deleted:
+    """Places the latest version of `model` as a whole, requests what that needs, and drops what it does not.
+
+    A scheduler that is being restarted does nothing: it does all of this when it is told the objects again.
+    """
+    if model.deleted or not world.scheduler_up:
         return
     outcome = place(world, model)
     if isinstance(outcome, Refusal):

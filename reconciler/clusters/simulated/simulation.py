@@ -37,12 +37,12 @@ Answers = dict[tuple[str, str, int] | int, float]
 
 def _take_in(world: World, ref: str) -> None:
     """The operator takes in what became of an object, and tells the scheduler if that is up."""
-    if not world.scheduler_up:
-        return  # it will be told everything when it is back
     kind, _, name = ref.partition("/")
     found = world.objects.get(ref)
     if kind == "Server":
         servers.take_in(world, found) if found else servers.deleted(world, name)
+    elif not world.scheduler_up:
+        return  # it is told everything when it is back
     elif kind == "Model" and found:
         deletion.begins(world, name) if found.deleting else scheduling.schedule(world, versions.take_in(world, found))
     elif kind == "Experiment" and found and found.deleting:
@@ -100,6 +100,11 @@ class Simulation:
         """Simulated seconds since the beginning."""
         return self._world.now
 
+    @property
+    def world(self) -> World:
+        """All of its state, for whoever shows it; to be changed by the methods only."""
+        return self._world
+
     def apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
         """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together."""
         api.apply(self._world, objects)
@@ -114,6 +119,10 @@ class Simulation:
         """Deletes the object `ref` (`Kind/name`), without waiting. Raises KeyError when there is none."""
         api.delete(self._world, ref)
         self._settle()
+
+    def disown(self, ref: str) -> None:
+        """From now on the object `ref` is as if somebody else had applied it: what an apply lacks is not removed."""
+        self._world.objects[ref].applied = {}
 
     def set_artifact(self, uri: str, artifact: Artifact) -> None:
         """From now on, loads of `uri` go like this."""
