@@ -59,13 +59,24 @@ def source(repository: Repository) -> Callable[[], Awaitable[DesiredState]]:
 @asynccontextmanager
 async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
     """Opens the cluster, and lets go of it at the end."""
-    from reconciler.clusters.local.client import LocalCluster  # noqa: PLC0415 - see above
-
-    opened = LocalCluster(settings.state)
+    opened = _simulated(settings) if settings.simulated else _local(settings)
     try:
         yield opened
     finally:
         await opened.close()
+
+
+def _local(settings: Settings) -> Cluster:
+    from reconciler.clusters.local.client import LocalCluster  # noqa: PLC0415 - see above
+
+    return LocalCluster(settings.state)
+
+
+def _simulated(settings: Settings) -> Cluster:
+    from reconciler.clusters.simulated.client import SimulatedCluster  # noqa: PLC0415 - see above
+    from reconciler.clusters.simulated.state import StateFile  # noqa: PLC0415 - see above
+
+    return SimulatedCluster(StateFile(settings.state))
 
 
 def guards(settings: Settings) -> Guards:

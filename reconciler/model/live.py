@@ -110,6 +110,11 @@ class Placed:
         return sum(state is ReplicaState.AVAILABLE for _, state in self.replicas)
 
     @property
+    def answering(self) -> int:
+        """Number of replicas that answer what is routed to them: one that drains still does."""
+        return sum(state in (ReplicaState.AVAILABLE, ReplicaState.DRAINING) for _, state in self.replicas)
+
+    @property
     def occupied(self) -> tuple[int, ...]:
         """Indices of the server replicas whose memory it takes, or will take when its load ends."""
         return tuple(index for index, state in self.replicas if state not in GONE)

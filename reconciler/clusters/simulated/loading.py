@@ -48,7 +48,7 @@ def _start(world: World, replica: Replica, name: str, version: Version) -> None:
     elif artifact.fails or replica.index in artifact.fails_on:
         load.memory, seconds = 0, timing.LOAD_FAILED + artifact.seconds_on(replica.index)
     elif not eviction.make_room(replica, version.memory):
-        load.memory, load.starved, seconds = 0, True, timing.LOAD_CANNOT_EVICT
+        load.memory, seconds = 0, timing.LOAD_CANNOT_EVICT
     else:
         seconds = timing.LOAD + artifact.seconds_on(replica.index)
     replica.loads[key(name, version.number)] = load
@@ -90,7 +90,7 @@ def _why_it_fails(world: World, replica: Replica, version: Version, load: Load) 
         return "rpc error: code = Internal desc = told to fail"
     if replica.index in artifact.fails_on:
         return "rpc error: code = Internal desc = told to fail here"
-    if load.starved and not eviction.make_room(replica, version.memory):
+    if load.memory != version.memory and not eviction.make_room(replica, version.memory):
         return eviction.CANNOT_EVICT
     return ""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.clusters.simulated import scheduling, timing
-from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Server, Version, World
+from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Scheduler, Server, Version, World
 from reconciler.clusters.simulated.rules import Rules
 from reconciler.clusters.simulated.versions import HELD, UNLOADING, reckon
 from reconciler.model.codec import server_spec_from_json
@@ -62,7 +62,7 @@ def _size(spec: Mapping[str, Any]) -> int:
 
 def expected(world: World, name: str) -> None:
     """The scheduler learns the size of a Server."""
-    if name in world.servers and world.scheduler_up:
+    if name in world.servers and world.scheduler is Scheduler.UP:
         world.servers[name].expected = world.servers[name].size
 
 

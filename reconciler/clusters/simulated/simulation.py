@@ -27,7 +27,7 @@ from reconciler.clusters.simulated import (
 )
 from reconciler.clusters.simulated.placement import room
 from reconciler.clusters.simulated.plain import from_plain, to_plain
-from reconciler.clusters.simulated.records import Json, World
+from reconciler.clusters.simulated.records import Json, Scheduler, World
 from reconciler.clusters.simulated.rules import Artifact, Choices, FirstComes, Rules
 from reconciler.clusters.simulated.snapshot import snapshot
 
@@ -41,7 +41,7 @@ def _take_in(world: World, ref: str) -> None:
     found = world.objects.get(ref)
     if kind == "Server":
         servers.take_in(world, found) if found else servers.deleted(world, name)
-    elif not world.scheduler_up:
+    elif world.scheduler is not Scheduler.UP:
         return  # it is told everything when it is back
     elif kind == "Model" and found:
         deletion.begins(world, name) if found.deleting else scheduling.schedule(world, versions.take_in(world, found))
@@ -75,6 +75,7 @@ HAPPENINGS: Mapping[str, Callable[..., None]] = {
     "drain places": servers.drain_places,
     "replica ends": servers.replica_ends,
     "scheduler starts": restart.starts,
+    "agents report": restart.agents_report,
     "scheduler told": restart.told,
     "envoy connects": lambda world: None,
 }
@@ -106,12 +107,17 @@ class Simulation:
         return self._world
 
     def apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together."""
+        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together.
+
+        Raises:
+            KeyError: one has no kind or no name. ValueError: one the API server would not take.
+        """
         api.apply(self._world, objects)
         self._settle()
 
     def patch(self, ref: str, merge: Mapping[str, Any]) -> None:
-        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none."""
+        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none, and
+        ValueError when the API server would not take it."""
         api.patch(self._world, ref, merge)
         self._settle()
 

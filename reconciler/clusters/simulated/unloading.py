@@ -26,11 +26,11 @@ def old_versions(world: World, model: Model) -> None:
 
 
 def whole_version(world: World, model: Model, version: Version) -> None:
-    """Requests the unload of a version from all of its replicas."""
+    """Requests the unload of a version from all of its replicas. One that was never placed stays as it is."""
     indices = [index for index, state in sorted(version.replicas.items()) if state not in _OVER]
     for index in indices:
         request(world, model, version, index)
-    if indices:
+    if version.server:
         reckon(model, version)
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.clusters.simulated.records import ApiObject, Json
+from reconciler.clusters.simulated.records import ApiObject, Json, Version
+from reconciler.clusters.simulated.rules import Artifact
 from reconciler.clusters.simulated.simulation import Simulation
 from reconciler.errors import ActionRefused
 from reconciler.model.codec import (
@@ -25,7 +26,7 @@ from reconciler.model.codec import (
     server_policy_annotations,
     server_spec_to_json,
 )
-from reconciler.model.live import VersionState
+from reconciler.model.live import LOADS_IN_FLIGHT, VersionState
 from reconciler.model.manifests import ModelManifest, ServerManifest, canonical_json
 from reconciler.model.plan import Action, ActionKind
 from reconciler.model.quantity import parse_quantity
@@ -130,7 +131,11 @@ def _put_server(simulation: Simulation, action: Action) -> None:
 
 
 def _probe(simulation: Simulation, action: Action) -> None:
-    """Time goes on while it is asked: 0.3 s until it has told, and until it is gone without a trace."""
+    """Time goes on while it is asked: 0.3 s until it has told, and until it is gone without a trace.
+
+    It is deleted only when its loads have ended everywhere: one in flight would leak its room.
+    """
+    simulation.set_artifact(NOWHERE, Artifact(missing=True))
     wanted = model_spec_to_json(_manifest(action).spec)
     spec = {name: wanted[name] for name in _PROBED if name in wanted}
     simulation.apply([{"kind": "Model", "name": PROBE, "spec": {**spec, "storageUri": NOWHERE}}])
@@ -138,19 +143,22 @@ def _probe(simulation: Simulation, action: Action) -> None:
     simulation.delete(f"Model/{PROBE}")
     _until(simulation, lambda: f"Model/{PROBE}" not in simulation.world.objects)
     if found is not VersionState.FAILED:
-        why = (
-            f"a throw-away model of the same size ended as {found}" if found else "a throw-away model was not taken in"
-        )
+        why = f"a throw-away model like it was {f'told {found}' if found else 'not taken in'}"
         raise ActionRefused(f"the scheduler has no room for {action.subject}", why=why)
 
 
 def _told(simulation: Simulation) -> VersionState | None:
-    def state() -> VersionState | None:
+    def version() -> Version | None:
         model = simulation.world.models.get(PROBE)
-        return model.latest.state if model is not None and not model.deleted else None
+        return None if model is None or model.deleted else model.latest
 
-    _until(simulation, lambda: state() in _AGAIN)
-    return state()
+    def over() -> bool:
+        found = version()
+        return found is not None and found.state in _AGAIN and not found.on(*LOADS_IN_FLIGHT)
+
+    _until(simulation, over)
+    found = version()
+    return found.state if found else None
 
 
 def _until(simulation: Simulation, holds: Callable[[], bool]) -> None:
