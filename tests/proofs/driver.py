@@ -13,7 +13,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Guards, Plan, Verb
 from reconciler.planner import plan
 from tests.executor.virtual_time import run
-from tests.proofs.cluster import EPOCH, InMemoryCluster
+from tests.proofs.cluster import EPOCH, MortalCluster
 from tests.proofs.watch import Harm, watched
 
 INTERVAL = 5.0
@@ -39,14 +39,13 @@ class Story:
 
     def one_pass(self, kill_after: int | None = None) -> Plan:
         """Makes one pass and returns its plan; `kill_after` so many writes our process is killed."""
-        cluster = InMemoryCluster(self.simulation)
-        cluster.kill_after = kill_after
+        cluster = MortalCluster(self.simulation, kill_after)
         made = plan(self.desired, live_state(self.simulation.world, EPOCH), GUARDS)
         began = self.simulation.now
         with watched(self.simulation, self._may_go()) as harm:
             outcomes = run(_carried_out(made, cluster))
             self.simulation.run_until(self.simulation.now + INTERVAL)
-        self.told.append(f"pass at {began:.1f} s, wrote {cluster.writes}")
+        self.told.append(f"pass at {began:.1f} s, wrote {cluster.written}")
         self.told += [f"    {o.action}: {o.status} {o.detail}" for o in outcomes]
         self.blame(harm)
         return made
@@ -84,7 +83,7 @@ class Story:
                 assert decision.reason
 
 
-async def _carried_out(made: Plan, cluster: InMemoryCluster) -> tuple[Outcome, ...]:
+async def _carried_out(made: Plan, cluster: MortalCluster) -> tuple[Outcome, ...]:
     """Executes the plan; returns the outcomes, none when our process was killed."""
     work = asyncio.create_task(execute(made, cluster, on_outcome=lambda _: None))
     death = asyncio.create_task(cluster.dead.wait())

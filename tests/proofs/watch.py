@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reconciler.clusters.simulated import Simulation
-from reconciler.clusters.simulated.view import live_state
 from reconciler.clusters.simulated.writes import PROBE
 
 HORIZON = 200.0
@@ -33,16 +32,10 @@ def answered(simulation: Simulation) -> frozenset[str]:
 
 
 def over_limit(simulation: Simulation) -> Iterator[str]:
-    """Yields the server replicas on which more is placed than they may hold."""
-    live = live_state(simulation.world, 0.0)
-    taken: dict[tuple[str, int], int] = {}
-    for model in live.models:
-        for version in model.versions:
-            for index in version.occupied:
-                taken[version.server, index] = taken.get((version.server, index), 0) + version.memory
-    for server in live.servers:
-        for replica in server.replicas:
-            if taken.get((server.name, replica.index), 0) > replica.limit:
+    """Yields the server replicas whose agent has more than it may hold, loaded or on its way."""
+    for server in simulation.world.servers.values():
+        for replica in server.replicas.values():
+            if replica.free < 0:
                 yield f"{server.name}/{replica.index}"
 
 
