@@ -247,6 +247,8 @@ class LiveState:
 
     Attributes:
         observed_at: Unix time in seconds. models, servers, server_configs: sorted by name.
+        hold: why routes do not follow what is loaded for the moment, so that nothing may be changed; empty if they do.
+            On Seldon, after a restart of the scheduler (docs/seldon.md, "Servers").
     """
 
     observed_at: float
@@ -254,6 +256,7 @@ class LiveState:
     servers: tuple[LiveServer, ...] = ()
     server_configs: tuple[ServerConfig, ...] = ()
     traits: Traits = SELDON_TRAITS
+    hold: str = ""
 
     def __post_init__(self) -> None:
         for attribute in ("models", "servers", "server_configs"):

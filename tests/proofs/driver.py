@@ -47,6 +47,7 @@ class Story:
             self.simulation.run_until(self.simulation.now + INTERVAL)
         self.told.append(f"pass at {began:.1f} s, wrote {cluster.written}")
         self.told += [f"    {o.action}: {o.status} {o.detail}" for o in outcomes]
+        self.told.append(f"    then {seen(self.simulation)}")
         self.blame(harm)
         return made
 
@@ -60,9 +61,12 @@ class Story:
         """Makes passes until one finds nothing to do; raises AssertionError when that takes too many."""
         for _ in range(MOST_PASSES):
             made = self.one_pass()
-            if not made.actions and not self._due(made):
+            if not made.actions and not self._due(made) and not self._restarting():
                 return made
         raise AssertionError("it never ends:\n" + "\n".join([*self.told, *map(str, made.decisions)]))
+
+    def _restarting(self) -> bool:
+        return bool(live_state(self.simulation.world, EPOCH).hold)
 
     def _due(self, made: Plan) -> bool:
         return made.next_step_at is not None and made.next_step_at <= EPOCH + self.simulation.now
@@ -98,10 +102,25 @@ def told(desired: DesiredState) -> str:
     """Returns a commit in one line."""
     models = [
         f"{m.name}={m.spec.storage_uri}/{(m.spec.memory or 0) // 1000}k*{m.spec.replicas}"
-        f"{f' min {m.spec.min_replicas}' if m.spec.min_replicas else ''}{f' on {m.spec.server}' if m.spec.server else ''}"
+        f"{f' min {m.spec.min_replicas}' if m.spec.min_replicas else ''}"
+        f"{f' on {m.spec.server}' if m.spec.server else ''}"
         f"{'' if m.policy.strategy is Strategy.ROLLING else ' recreate'}{' suspend' if m.policy.suspend else ''}"
         f"{f' unavailable {m.policy.max_unavailable}' if m.policy.max_unavailable else ''} [{m.spec.digest}]"
         for m in desired.models
     ]
     servers = [f"{s.name}:{s.spec.replicas},{s.spec.min_replicas},{s.spec.max_replicas}" for s in desired.servers]
     return "; ".join([*servers, *models])
+
+
+def seen(simulation: Simulation) -> str:
+    """Returns what is live in one line: servers with the room of their replicas, models with their versions."""
+    live = live_state(simulation.world, EPOCH)
+    servers = [
+        f"{s.name}:{s.spec.replicas} {[(r.index, r.room // 1000, '' if r.ready else 'not ready') for r in s.replicas]}"
+        for s in live.servers
+    ]
+    models = [
+        f"{m.name} {[(v.number, v.state.value, v.server, dict(v.replicas)) for v in m.versions]} route {m.route}"
+        for m in live.models
+    ]
+    return "; ".join([*servers, *models]).replace("ReplicaState.", "")

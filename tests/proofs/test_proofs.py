@@ -1,17 +1,17 @@
 """Thousands of stories, with the simulated cluster as the adversary: Seldon's rules, chance, failures, kills, others.
 
-What must hold in each of them: no model on the air is ever taken off it by us, no replica is over its limit, and every
-run ends, in sync or with a reason, in a bounded number of passes, and stays there.
+What must hold in each of them: no model on the air is ever taken off it by us, no replica is over its limit, and
+every run ends, in sync or with a reason, in a bounded number of passes, and stays there.
 
-`make prove` runs thousands; a bounded number runs with the other tests. What others break themselves is theirs: whatever
-would go off the air without us as well is not ours.
+`make prove` runs thousands; a bounded number runs with the other tests. What others break themselves is theirs:
+whatever would go off the air without us as well is not ours.
 """
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.clusters.simulated import Rules, Simulation
@@ -50,5 +50,4 @@ def test_no_story_has_us_take_a_model_off_the_air_and_every_story_ends(data: st.
         story.told.append(f"commit: {told(story.desired)}")
     story.settled(story.to_the_end())
     made = story.one_pass()
-    note("\n".join(story.told))
-    assert not made.actions, "it does not stay there"
+    assert not made.actions, "it does not stay there\n" + "\n".join(story.told)

@@ -28,7 +28,9 @@ class Harm:
 def answered(simulation: Simulation) -> frozenset[str]:
     """Returns the models that somebody answers for now."""
     names = [ref.removeprefix("Model/") for ref in simulation.world.objects if ref.startswith("Model/")]
-    return frozenset(name for name in names if name != PROBE and any(isinstance(who, tuple) for who in simulation.answers(name)))
+    return frozenset(
+        name for name in names if name != PROBE and any(isinstance(who, tuple) for who in simulation.answers(name))
+    )
 
 
 def over_limit(simulation: Simulation) -> Iterator[str]:

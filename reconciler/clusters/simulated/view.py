@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Server, Target, Version, World
+from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Scheduler, Server, Target, Version, World
 from reconciler.clusters.simulated.servers import memory_of, offered
 from reconciler.model.codec import model_spec_from_json, server_spec_from_json
 from reconciler.model.live import (
@@ -38,7 +38,13 @@ def live_state(world: World, epoch: float) -> LiveState:
             ServerConfig(name, frozenset(offers)) for name, offers in world.rules.capabilities.items()
         ),
         traits=SELDON_TRAITS,
+        hold=_hold(world),
     )
+
+
+def _hold(world: World) -> str:
+    late = world.scheduler is not Scheduler.UP or world.now < world.routes_held_until
+    return "Seldon's scheduler has just restarted: routes take up to 10 s to follow" if late else ""
 
 
 def _model(world: World, found: ApiObject) -> LiveModel:
