@@ -61,12 +61,17 @@ class Story:
         """Makes passes until one finds nothing to do; raises AssertionError when that takes too many."""
         for _ in range(MOST_PASSES):
             made = self.one_pass()
-            if not made.actions and not self._due(made) and not self._restarting():
+            if made.actions or self._due(made):
+                continue
+            if self.simulation.next_event_at() is None:
                 return made
+            self._come_to_rest()
         raise AssertionError("it never ends:\n" + "\n".join([*self.told, *map(str, made.decisions)]))
 
-    def _restarting(self) -> bool:
-        return bool(live_state(self.simulation.world, EPOCH).hold)
+    def _come_to_rest(self) -> None:
+        """Lets what others began come to its end."""
+        while (due := self.simulation.next_event_at()) is not None:
+            self.simulation.run_until(due)
 
     def _due(self, made: Plan) -> bool:
         return made.next_step_at is not None and made.next_step_at <= EPOCH + self.simulation.now

@@ -64,6 +64,8 @@ def _under_way(version: LiveVersion) -> bool:
 
 def _superseding(action: Action, model: LiveModel) -> Obstacle | None:
     newest = model.live_version
+    if newest is not None and newest.digest and model.spec.digest not in (newest.digest, action.digest):
+        return Obstacle("something else was written to it, and is not taken in yet", Patience.BRIEF)
     if newest is None or newest.digest == action.digest or not newest.loading:
         return None
     return Obstacle(
