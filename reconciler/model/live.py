@@ -189,8 +189,8 @@ class LiveReplica:
     """One server replica. `limit` and `room` are in bytes, overcommit included.
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
-    twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from the
-    moment when its Server asks for fewer replicas than its index.
+    twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from
+    the moment when its Server asks for no replica of that index.
     """
 
     index: int

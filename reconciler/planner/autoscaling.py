@@ -24,16 +24,16 @@ def stranding(arrangement: Arrangement, outlooks: tuple[Outlook, ...], live: Liv
     for outlook in outlooks:
         server = live.server(outlook.name)
         if server is not None and not outlook.steady:
-            found |= _on(server, arrangement, live)
+            found |= _on(server, outlook.least, arrangement, live)
     return found
 
 
-def _on(server: LiveServer, arrangement: Arrangement, live: LiveState) -> dict[str, Decision]:
+def _on(server: LiveServer, least: int, arrangement: Arrangement, live: LiveState) -> dict[str, Decision]:
     staying, _ = stays(server, live, arrangement, released_by(arrangement))
     indices = [replica.index for replica in server.replicas]
     empty = set(indices) - {index for _, version in staying for index in version.occupied}
-    units = [unit for unit in arrangement.placed if _empties(unit, server.name, empty)]
-    left = max(server.spec.min_replicas or 1, len(indices) - len(empty))
+    units = [unit for unit in arrangement.placed if _unloads(unit, server.name)]
+    left = max(least, len(indices) - len(empty))
     if not units or left >= len(indices):
         return {}
     victims = _victims(server, left, arrangement, staying)
@@ -42,10 +42,9 @@ def _on(server: LiveServer, arrangement: Arrangement, live: LiveState) -> dict[s
     return {unit.decision.name: _blocked(unit, server, left, victims) for unit in units}
 
 
-def _empties(unit: Unit, server: str, empty: set[int]) -> bool:
-    """Whether `unit` empties a replica; what is under way does so whatever we do."""
-    mine = unit.priority is not Priority.UNDER_WAY
-    return mine and any(release.server == server and set(release.replicas) & empty for release in unit.releases)
+def _unloads(unit: Unit, server: str) -> bool:
+    """Whether `unit` takes something off the server, whereupon the autoscaler looks; what is under way does anyway."""
+    return unit.priority is not Priority.UNDER_WAY and any(release.server == server for release in unit.releases)
 
 
 def _victims(server: LiveServer, left: int, arrangement: Arrangement, staying: list[Stay]) -> list[str]:

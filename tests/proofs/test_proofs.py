@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ proof = settings(
 )
 
 
+@pytest.mark.timeout(0)
 @proof
 @given(data=st.data())
 def test_no_story_has_us_take_a_model_off_the_air_and_every_story_ends(data: st.DataObject) -> None:
