@@ -34,7 +34,7 @@ _ASKING = ActionKind.PROBE
 
 _LOADS = frozenset({ActionKind.LOAD, ActionKind.RETRIGGER})
 
-_ON_RECORD = _LOADS | {ActionKind.PROBE}
+_ON_RECORD = _LOADS | {ActionKind.PROBE, ActionKind.CHANGE}
 """Kinds whose failure is kept on the model's object, for the next pass to know."""
 
 
@@ -161,7 +161,7 @@ class Step:
         """
         model = None if self._view.latest is None else self._view.latest.model(self._action.subject)
         known = None if model is None else model.failure
-        loaded = end.status is Status.DONE and self._action.kind is not _ASKING
+        loaded = end.status is Status.DONE and self._action.kind in _LOADS
         bad = end.version_failed or end.refused
         if not bad and (not loaded or known is None or known.digest != self._action.digest):
             return ""

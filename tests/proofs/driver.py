@@ -60,10 +60,11 @@ class Story:
     def to_the_end(self) -> Plan:
         """Makes passes until one finds nothing to do; raises AssertionError when that takes too many."""
         for _ in range(MOST_PASSES):
+            at_rest = self.simulation.next_event_at() is None
             made = self.one_pass()
             if made.actions or self._due(made):
                 continue
-            if self.simulation.next_event_at() is None:
+            if at_rest:
                 return made
             self._come_to_rest()
         raise AssertionError("it never ends:\n" + "\n".join([*self.told, *map(str, made.decisions)]))
