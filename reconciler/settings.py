@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from reconciler.errors import UsageError
 from reconciler.model.codec import parse_duration
+from reconciler.model.plan import ProbePolicy
 from reconciler.model.quantity import parse_quantity
 
 _T = TypeVar("_T")
@@ -114,6 +115,12 @@ def _output(text: str) -> str:
     return text
 
 
+def _probe(text: str) -> ProbePolicy:
+    if text not in tuple(ProbePolicy):
+        raise ValueError("neither auto, always nor never")
+    return ProbePolicy(text)
+
+
 def _instance(text: str) -> str:
     if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text) is None:
         raise ValueError("not a label value of lower-case letters, digits and dashes")
@@ -202,6 +209,9 @@ class Settings:
     headroom: int = _setting(0, _percent, "percent of every server replica that plans leave free")
     default_model_memory: int | None = _setting(
         None, _bytes, "memory to reckon with where a model says none, such as 300M", shown="such models are blocked"
+    )
+    probe: ProbePolicy = _setting(
+        ProbePolicy.AUTO, _probe, "when to ask the scheduler before a load whether there is room: auto, always or never"
     )
     wait_timeout: float | None = _setting(
         None, _duration, "give up waiting for the whole plan after this time", shown="each action's own limit"
