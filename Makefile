@@ -1,14 +1,16 @@
 # Every target sets itself up: a Python that runs is found, .venv is made and filled, once.
 #   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
 #   make test                       all checks and tests
+#   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+DIR ?= tests/recorded
 
-.PHONY: demo test check unit bench format setup clean
+.PHONY: demo test check unit recordings bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -24,6 +26,9 @@ check: setup
 
 unit: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+recordings: setup
+	@$(BIN)/python -m tests.recordings $(DIR) $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

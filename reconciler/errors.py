@@ -77,9 +77,11 @@ class ManifestsInvalid(ReconcilerError):
 
     exit_code = 3
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, of: str = "", fix: str = "") -> None:
+        """`of` names the commit, where there are several; `fix` is for what no single problem's fix says."""
         count = len(problems)
-        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the manifests")
+        where = f" of {of}" if of else ""
+        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the manifests{where}", fix=fix)
         self.problems = tuple(sorted(problems))
 
 

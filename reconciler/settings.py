@@ -184,14 +184,15 @@ def _setting(
 class Settings:
     """What the user set, checked; see the table itself for what each means. Durations are in seconds, memory in bytes.
 
-    `repo` is left out of the representation: a URL may hold credentials.
+    `repo` is left out of the representation: a URL may hold credentials. `cluster` is empty when nobody named one: then
+    the local one is used, and a plan without a cluster follows Seldon's rules.
     """
 
     repo: str = _setting("", _text, "URL or path of the manifest repository", secret=True)
     ref: str = _setting("", _text, "branch, tag or commit to read", shown="the remote's default branch")
     path: str = _setting("", _text, "folder in the repository that holds the manifests", shown="the whole repository")
     instance: str = _setting("default", _instance, "who owns what this reconciler applies")
-    cluster: str = _setting("local", _cluster, "what serves the models")
+    cluster: str = _setting("", _cluster, "what serves the models", shown="local")
     state: Path = _setting(Path(), _path, "folder of the local cluster", shown="in the user's state folder")
     local_port: int | None = _setting(
         None, _port, "port on which the local cluster answers requests", shown="9000, or a free one", group="local"

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 # Git and the cluster's client are imported when they are built: `--help` and `validate` should not wait for them.
 
 
-def repository(settings: Settings) -> Repository:
-    """Returns the manifest repository, not fetched yet. Raises UsageError when none is set."""
+def repository(settings: Settings, *, also: tuple[str, ...] = ()) -> Repository:
+    """Returns the manifest repository, not fetched yet. Raises UsageError when none is set.
+
+    Args:
+        also: branches, tags or commits that will be asked for beside that of the settings.
+    """
     from reconciler.repository import Repository  # noqa: PLC0415 - see above
 
     if not settings.repo:
@@ -39,7 +43,7 @@ def repository(settings: Settings) -> Repository:
             why="the manifests come from a Git repository",
             fix="name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file",
         )
-    return Repository(settings.repo, ref=settings.ref or None, path=settings.path, cache=settings.cache)
+    return Repository(settings.repo, ref=settings.ref or None, also=also, path=settings.path, cache=settings.cache)
 
 
 def source(repository: Repository) -> Callable[[], Awaitable[DesiredState]]:
@@ -76,8 +80,8 @@ def guards(settings: Settings) -> Guards:
     )
 
 
-def look(settings: Settings, repository: Repository, cluster: Cluster) -> Callable[[], Context]:
-    """Returns what says what a pass on `cluster` is about, once `repository` has been fetched."""
+def look(settings: Settings, repository: Repository, cluster: str) -> Callable[[], Context]:
+    """Returns what says what a pass on the cluster of that name is about, once `repository` has been fetched."""
     from reconciler.reports.report import Context  # noqa: PLC0415 - see above
 
     started = time.time()
@@ -86,7 +90,7 @@ def look(settings: Settings, repository: Repository, cluster: Cluster) -> Callab
         commit = repository.commit()
         return Context(
             instance=settings.instance,
-            cluster=cluster.name,
+            cluster=cluster,
             started_at=started,
             repository=repository.display_url,
             ref=settings.ref,
@@ -125,7 +129,7 @@ def one_pass(
     terms = Terms(holder, settings.lock_timeout, settings.wait_timeout, approve)
 
     def run(stop: asyncio.Event) -> Awaitable[Report]:
-        journal = Journal(look(settings, repository, cluster), sinks, view)
+        journal = Journal(look(settings, repository, cluster.name), sinks, view)
         return reconcile(source(repository), cluster, guards(settings), journal, terms, stop)
 
     return run

@@ -22,7 +22,10 @@ def validate(
 
     desired = load_stream(sys.stdin.buffer.read()) if folder == "-" else load_folder(Path(folder))
     skipped = f"; {_count(desired.skipped, 'document')} of other API groups skipped" if desired.skipped else ""
-    print(f"valid: {_count(len(desired.servers), 'server')}, {_count(len(desired.models), 'model')}{skipped}")
+    experiments = f", {_count(len(desired.experiments), 'experiment')}" if desired.experiments else ""
+    print(
+        f"valid: {_count(len(desired.servers), 'server')}, {_count(len(desired.models), 'model')}{experiments}{skipped}"
+    )
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import build, failures
+from reconciler.cli.between import Between, Revisions
 from reconciler.cli.options import EXECUTION, PLANNING, REPORTING, SHOWING, with_settings
 from reconciler.errors import ManifestsInvalid, UsageError
 from reconciler.settings import Settings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.model.plan import Plan
+    from reconciler.reports.report import Context
     from reconciler.repository import Repository
 
 # What plans and executes is imported inside the commands: `--help` and usage errors should not wait for it.
@@ -31,50 +33,97 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit code 2 when there is something to do.")
     ] = False,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REV", help="Ask no cluster: assume that this commit is live, whole."),
+    ] = None,
+    second: Annotated[
+        str | None, typer.Option("--to", metavar="REV", help="With --from, the commit to plan to. Default: as --ref.")
+    ] = None,
 ) -> int:
     """Say what a pass would do, and why. Changes nothing."""
-    return asyncio.run(_plan(settings, out, detailed_exitcode=detailed_exitcode))
-
-
-async def _plan(settings: Settings, out: Path | None, *, detailed_exitcode: bool) -> int:
-    from reconciler import planner  # noqa: PLC0415 - see above
-    from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
-    from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
-    from reconciler.reports.report import exit_code, failed, planned  # noqa: PLC0415 - see above
-
-    repository = build.repository(settings)
-    await _warn_of_uncommitted(settings, repository)
-    async with build.cluster(settings) as cluster:
-        try:
-            desired = await build.source(repository)()
-        except ManifestsInvalid as error:
-            if settings.output != "text":  # whoever reads those does not see the error stream
-                report = failed(error, build.look(settings, repository, cluster)())
-                print_report(report, settings.output, build.console(settings))
-            raise
-        found = planner.plan(desired, await cluster.observe(), build.guards(settings))
-    if out is not None:
-        _save(plan_json(found), out)
-    if settings.output == "json":
-        sys.stdout.write(plan_json(found).decode())
+    if (first, second) == (None, None):
+        found = asyncio.run(_planned(settings, out))
     else:
-        report = planned(found, build.look(settings, repository, cluster)())
-        print_report(report, settings.output, build.console(settings))
+        revisions = Revisions(first, second)
+        revisions.check(settings, saved=out is not None)
+        found = _planned_between(settings, revisions)
+    from reconciler.reports.report import exit_code  # noqa: PLC0415 - see above
+
     return exit_code(found.exit_code, 2 if detailed_exitcode and found.actions else 0)
 
 
-async def _warn_of_uncommitted(settings: Settings, repository: Repository) -> None:
+async def _planned(settings: Settings, out: Path | None) -> Plan:
+    """Plans on the cluster; saves the plan where that is asked for, and shows it."""
+    from reconciler import planner  # noqa: PLC0415 - see above
+
+    repository = build.repository(settings)
+    await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
+    async with build.cluster(settings) as cluster:
+        look = build.look(settings, repository, cluster.name)
+        try:
+            desired = await build.source(repository)()
+        except ManifestsInvalid as error:
+            _show_invalid(error, settings, look)
+            raise
+        found = planner.plan(desired, await cluster.observe(), build.guards(settings))
+    if out is not None:
+        _save(found, out)
+    _show(found, settings, look)
+    return found
+
+
+def _planned_between(settings: Settings, revisions: Revisions) -> Plan:
+    """Plans from one commit to another without a cluster and shows the plan."""
+    between = Between(settings, revisions)
+    if revisions.second is None:
+        _warn_of_uncommitted(settings, between.repository)
+    try:
+        found, doubts = between.plan()
+    except ManifestsInvalid as error:
+        _show_invalid(error, settings, between.context)
+        raise
+    _show(found, settings, between.context, doubts)
+    return found
+
+
+def _show(found: Plan, settings: Settings, look: Callable[[], Context], doubts: tuple[str, ...] = ()) -> None:
+    from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
+    from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
+    from reconciler.reports.report import planned  # noqa: PLC0415 - see above
+
+    if settings.output == "json":  # a plan has no place for them
+        for doubt in doubts:
+            failures.warn(UsageError(doubt), no_color=settings.no_color)
+        sys.stdout.write(plan_json(found).decode())
+    else:
+        report = dataclasses.replace(planned(found, look()), warnings=doubts)
+        print_report(report, settings.output, build.console(settings))
+
+
+def _show_invalid(error: ManifestsInvalid, settings: Settings, look: Callable[[], Context]) -> None:
+    """Shows invalid manifests in the forms whose readers do not see the error stream."""
+    from reconciler.cli.views import print_report  # noqa: PLC0415 - see above
+    from reconciler.reports.report import failed  # noqa: PLC0415 - see above
+
+    if settings.output != "text":
+        print_report(failed(error, look()), settings.output, build.console(settings))
+
+
+def _warn_of_uncommitted(settings: Settings, repository: Repository) -> None:
     """Says which manifests of a work tree a plan passes over: `nothing to do` would puzzle whoever has just edited."""
-    files = await asyncio.to_thread(repository.uncommitted)
+    files = repository.uncommitted()
     if files:
         shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         what = f"uncommitted changes in {repository.display_url} are not part of the plan"
         failures.warn(UsageError(what, why=f"{shown}: only what is committed is read"), no_color=settings.no_color)
 
 
-def _save(content: bytes, file: Path) -> None:
+def _save(found: Plan, file: Path) -> None:
+    from reconciler.reports.plan_json import plan_json  # noqa: PLC0415 - see above
+
     try:
-        file.write_bytes(content)
+        file.write_bytes(plan_json(found))
     except OSError as error:
         raise UsageError(
             f"the plan cannot be saved to {file}", why=error.strerror or "", fix="name another file with --out"
@@ -111,7 +160,7 @@ async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) 
 
     settings, approve = (settings, _anything) if saved is None else _exactly(saved, settings)
     repository = build.repository(settings)
-    await _warn_of_uncommitted(settings, repository)
+    await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
     stop = asyncio.Event()
     async with build.cluster(settings) as cluster:
         with PassView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):

@@ -22,8 +22,8 @@ What else an action may ask of a cluster::
     probe       a throw-away model with the manifest's memory, requirements, server and replicas, and an artifact
                 that does not exist: returns when the scheduler had room for it, raises ActionRefused when it had none,
                 and leaves nothing behind in either case. It is the one action that is over when it was performed.
-    retrigger   the version that is live already is scheduled once more (on Seldon: a field that nobody reads, changed in
-                the same apply). withdraw: the object is deleted, to be written anew by the load that follows.
+    retrigger   the version that is live already is scheduled once more (on Seldon: a field that nobody reads, changed
+                in the same apply). withdraw: the object is deleted, to be written anew by the load that follows.
 
 The annotations in `model.records.RECORDS` stay as they are when an object is written, with one exception: `rollout` is
 ours to write with a manifest that has it, and to remove with one that has not.

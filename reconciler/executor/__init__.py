@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 
 from reconciler.clusters.base import Cluster
 from reconciler.errors import PlanUnsafe
@@ -37,8 +38,8 @@ async def execute(
 
     Args:
         on_outcome: called at every change of an action's status or detail, and once more when it is over.
-        clock: Unix time in seconds, for the times in outcomes; limits are kept by the event loop's own clock.
-        wait_timeout: seconds for the whole plan; None for no limit beyond those of its actions.
+        clock: Unix time in seconds, for the times in outcomes; limits are kept by the cluster's clock.
+        wait_timeout: seconds of the cluster's time for the whole plan; None for no limit beyond those of its actions.
         stop: once set, nothing new is started; what runs becomes `interrupted`, for the next pass to continue.
 
     Raises:
@@ -48,12 +49,14 @@ async def execute(
     ledger = Ledger(plan, on_outcome, clock)
     stop = stop or asyncio.Event()
     if not stop.is_set():
-        work = asyncio.create_task(_work(plan, cluster, ledger))
+        view = View(cluster)
+        work = asyncio.create_task(_work(plan, cluster, ledger, view))
         stopping = asyncio.create_task(stop.wait())
+        patience = asyncio.create_task(_over(view, wait_timeout))
         try:
-            await asyncio.wait({work, stopping}, timeout=wait_timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, stopping, patience}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(work, stopping)
+            await _end(work, stopping, patience)
             ledger.interrupt("stopped on request" if stop.is_set() else "the time to wait was over")
         if not work.cancelled():
             work.result()
@@ -62,8 +65,14 @@ async def execute(
     return ledger.outcomes
 
 
-async def _work(plan: Plan, cluster: Cluster, ledger: Ledger) -> None:
-    view = View(cluster)
+async def _over(view: View, limit: float | None) -> None:
+    """Returns when `limit` seconds of the cluster's time have passed."""
+    with suppress(TimeoutError):
+        async with view.clock.limit(limit) if limit is not None else nullcontext():
+            await asyncio.Event().wait()
+
+
+async def _work(plan: Plan, cluster: Cluster, ledger: Ledger, view: View) -> None:
     async with asyncio.TaskGroup() as group:
         steps = [group.create_task(Step(action, plan.instance, cluster, view, ledger).run()) for action in plan.actions]
         watching = group.create_task(view.watch())

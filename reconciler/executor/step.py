@@ -81,7 +81,7 @@ class Step:
     async def _attempt(self) -> _End:
         limit = max(self._action.time_limit, SETTLE)
         try:
-            async with asyncio.timeout(limit) as scope:
+            async with self._view.clock.limit(limit) as scope:
                 early = await self._start()
         except TimeoutError:
             if not scope.expired():
@@ -126,7 +126,7 @@ class Step:
     async def _finish(self) -> _End:
         performed = self._now()
         try:
-            async with asyncio.timeout(self._action.time_limit) as scope:
+            async with self._view.clock.limit(self._action.time_limit) as scope:
                 live = await self._view.fresh(oldest=0)
                 while True:
                     seen = self._seen = progress(self._action, live)
@@ -175,9 +175,10 @@ class Step:
         again = known is not None and known.digest == self._action.digest
         count = known.count + 1 if known is not None and again else 1
         policy = ModelPolicy() if self._action.model is None else self._action.model.policy
-        now = self._ledger.now()
+        live = self._view.latest
+        when = self._ledger.now() if live is None else live.observed_at
         why, terms = end.detail, policy.load_terms
-        return Failure(self._action.digest, count, now, why, policy.retry, terms, end.refused)
+        return Failure(self._action.digest, count, when, why, policy.retry, terms, end.refused)
 
     async def _record(self, failure: Failure | None) -> None:
         for pause in back_off():
@@ -192,7 +193,7 @@ class Step:
         return f" (the cluster cannot be observed: {self._view.trouble})" if self._view.trouble else ""
 
     def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._view.clock.now
 
 
 def _told(error: ClusterError) -> str:

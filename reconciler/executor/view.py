@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 from reconciler.clusters.base import Cluster
 from reconciler.errors import ClusterError, ClusterUnavailable
+from reconciler.executor.clock import ClusterClock
 from reconciler.model.live import LiveState
 
 FRESH = 0.1
 """Seconds for which an observation counts as taken right now."""
 
 _PACE = 0.05
-"""Seconds between observations at least: requests in flight make every state differ from the one before."""
+"""Seconds between observations at least, of our time or of the cluster's: requests in flight make every state differ
+from the one before."""
 
 
 def back_off(first: float = 0.2, longest: float = 10.0) -> Iterator[float]:
@@ -29,11 +31,13 @@ class View:
 
     Attributes:
         latest: the last observation, None before the first. trouble: why the last try to observe failed, if it did.
+        clock: the cluster's time, which every limit is kept by.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self.latest: LiveState | None = None
         self.trouble = ""
+        self.clock = ClusterClock()
         self._cluster = cluster
         self._seen_at = 0.0
         self._arrived = asyncio.Event()
@@ -44,8 +48,11 @@ class View:
         """Observes until cancelled, or until the cluster refuses to be observed, which all that wait are told."""
         try:
             while True:
-                self._publish(await self._observe(self.latest))
-                await asyncio.sleep(_PACE)
+                before = self.latest
+                state = await self._observe(before)
+                self._publish(state)
+                passed = 0.0 if before is None else state.observed_at - before.observed_at
+                await asyncio.sleep(max(_PACE - passed, 0.0))
         except ClusterError as error:
             self._broken = error
             self._arrived.set()
@@ -85,3 +92,4 @@ class View:
         self.latest, self._seen_at = state, asyncio.get_running_loop().time()
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
+        self.clock.observed(state.observed_at)  # after that: who waits looks at it before a limit that is over ends it

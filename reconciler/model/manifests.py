@@ -1,7 +1,7 @@
 """The desired state: what the manifests of one commit say, as frozen data.
 
-Field names follow the Model and Server kinds of Seldon Core 2 (docs/seldon.md, "Objects"), in Python's spelling. Memory
-is always in bytes. Nothing here reads a file or knows YAML.
+Field names follow the kinds of Seldon Core 2 (docs/seldon.md, "Objects"), in Python's spelling. Memory is always in
+bytes. Nothing here reads a file or knows YAML.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
+
+from reconciler.model.experiments import ExperimentSpec
 
 PREFIX = "model-reconciler.io/"
 """Prefix of all our labels and annotations."""
@@ -227,6 +229,18 @@ class ServerManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentManifest:
+    """One Experiment document. `labels` and `annotations` are the user's own."""
+
+    name: str
+    spec: ExperimentSpec
+    source: Source
+    namespace: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredState:
     """The manifests of one commit, all of them valid, each kind sorted by name.
 
@@ -239,16 +253,19 @@ class DesiredState:
     models: tuple[ModelManifest, ...] = ()
     servers: tuple[ServerManifest, ...] = ()
     skipped: int = 0
+    experiments: tuple[ExperimentManifest, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(sorted(self.models, key=lambda m: m.name)))
         object.__setattr__(self, "servers", tuple(sorted(self.servers, key=lambda s: s.name)))
+        object.__setattr__(self, "experiments", tuple(sorted(self.experiments, key=lambda e: e.name)))
 
     @property
     def digest(self) -> str:
         """Identifies what is desired, whatever commit, file or line says it."""
         content = [[m.name, repr(m.spec), repr(m.policy), m.namespace, m.labels, m.annotations] for m in self.models]
         content += [[s.name, repr(s.spec), repr(s.policy), s.namespace, s.labels, s.annotations] for s in self.servers]
+        content += [[e.name, repr(e.spec), e.namespace, e.labels, e.annotations] for e in self.experiments]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 

@@ -42,7 +42,7 @@ class EdgeKind(enum.StrEnum):
 
 
 class Verb(enum.StrEnum):
-    """What the plan decides for one model or server."""
+    """What the plan decides for one model, server or experiment."""
 
     CREATE = "create"
     LOAD = "load"
@@ -62,6 +62,7 @@ class Verb(enum.StrEnum):
     IN_SYNC = "in sync"
     UNMANAGED = "unmanaged"
     NOT_SELECTED = "not selected"
+    NOT_APPLIED = "not applied"
 
 
 class Reason(enum.StrEnum):
@@ -101,6 +102,7 @@ class Reason(enum.StrEnum):
     LEAK = "the scheduler has no room for it, against all reckoning"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
+    EXPERIMENT = "experiments are read and checked, and not applied by this version"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -155,10 +157,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the plan decides for one model or server, and why; every one in Git or on the cluster has exactly one.
+    """What the plan decides for one object, and why; every one in Git or on the cluster has exactly one.
 
     Attributes:
-        kind: `Model` or `Server`. row: of the decision table, 0 for servers.
+        kind: `Model`, `Server` or `Experiment`. row: of the decision table, 0 for what is no model.
         detail: the specifics: versions, shortfall in bytes per server, the other instance.
         fixes: for blocked and refused ones, the smallest changes that would unblock it.
         failure: for a version on hold, why its load failed.
@@ -223,7 +225,8 @@ class Plan:
     Attributes:
         instance: who plans. commit: of the desired state, empty when uncommitted.
         desired: `DesiredState.digest`. live: fingerprint of the versions, placements, routes and limits planned from.
-        decisions: servers first, then models, each by name. actions: in an order that respects all edges.
+        decisions: servers first, then models, then experiments, each by name.
+        actions: in an order that respects all edges.
         next_step_at: Unix time at which something held becomes due, None when nothing does.
         guards: what it was planned under.
     """

@@ -9,6 +9,7 @@ from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, Reason, Verb
 from reconciler.planner.capacity import capacity
+from reconciler.planner.experiments import experiment_decisions
 from reconciler.planner.fingerprint import fingerprint
 from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
@@ -56,7 +57,10 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         commit=desired.commit,
         desired=desired.digest,
         live=fingerprint(live),
-        decisions=tuple(sorted(decisions, key=lambda d: (d.kind != "Server", d.name))),
+        decisions=(
+            *sorted(decisions, key=lambda d: (d.kind != "Server", d.name)),
+            *experiment_decisions(desired),
+        ),
         actions=in_order(actions),
         capacity=capacity(arrangement, live, late),
         next_step_at=min(due, default=None),

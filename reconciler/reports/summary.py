@@ -27,6 +27,7 @@ _STANDING = {
     Verb.IN_SYNC: "in sync",
     Verb.UNMANAGED: "unmanaged",
     Verb.NOT_SELECTED: "not selected",
+    Verb.NOT_APPLIED: "not applied",
 }
 _STATUSES = (Status.FAILED, Status.INTERRUPTED, Status.NOT_RUN, Status.RUNNING)
 

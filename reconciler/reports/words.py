@@ -10,7 +10,7 @@ from reconciler.model.plan import ActionKind, Capacity, Decision, EdgeKind, Memo
 from reconciler.model.quantity import format_bytes
 from reconciler.reports.report import Context, Report, ReportedAction, Verdict
 
-_ATTENTION = (Verb.REFUSED, Verb.BLOCKED, Verb.HOLD, Verb.WAIT)
+_ATTENTION = (Verb.REFUSED, Verb.BLOCKED, Verb.HOLD, Verb.WAIT, Verb.NOT_APPLIED)
 
 
 def headline(report: Report) -> tuple[str, str]:

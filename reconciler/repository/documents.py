@@ -1,7 +1,7 @@
 """YAML documents → the objects in them that are ours to read; the rest is counted or refused.
 
-Documents of other API groups are skipped and counted. In Seldon Core's group everything that is not a Model or a Server
-of the version we know is refused: skipping it in silence could delete what it describes.
+Documents of other API groups are skipped and counted. In Seldon Core's group everything that is not of a kind and a
+version we know is refused: skipping it in silence could delete what it describes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.repository.scalars import kind_of
 from reconciler.repository.subject import Subject
-from reconciler.repository.wording import Path, nearest, shown
+from reconciler.repository.wording import Path, a_kind, listed, nearest, shown
 from reconciler.repository.yaml_builder import Document, YamlList, YamlMap
 from reconciler.settings import FILE_NAME
 
@@ -23,10 +23,10 @@ GROUP = "mlops.seldon.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 """The version of it that manifests are written for."""
 
-KINDS = ("Model", "Server")
+KINDS = ("Model", "Server", "Experiment")
 """Kinds that are read."""
 
-_NOT_YET = ("Experiment", "Pipeline")
+_NOT_YET = ("Pipeline",)
 _ELSEWHERE = "move it to a folder that is not read as manifests"
 _NO_MANIFEST = "name the folder that holds nothing but manifests with --path"
 
@@ -98,15 +98,15 @@ def _refusal(api: str, kind: str) -> tuple[str, str, str, str] | None:
         # A mistyped group would be skipped in silence, and what is live would be taken for removed.
         if kind in (*KINDS, *_NOT_YET) and nearest(group, [GROUP]):
             fix = f"write `apiVersion: {API_VERSION}`, or {_ELSEWHERE}"
-            return "apiVersion", f"`{shown(group)}` is not the group of a {kind}", f"that is {GROUP}", fix
+            return "apiVersion", f"`{shown(group)}` is not the group of {a_kind(kind)}", f"that is {GROUP}", fix
         return None
     if kind in _NOT_YET:
-        why = "only Model and Server are understood; skipping it in silence would be wrong"
+        why = f"only {listed(KINDS, 'and')} are understood; skipping it in silence would be wrong"
         return "kind", f"{kind} is not supported yet", why, _ELSEWHERE
     if kind not in KINDS:
         meant = nearest(kind, (*KINDS, *_NOT_YET))
         fix = f"did you mean `{meant}`?" if meant else _ELSEWHERE
-        return "kind", f"unknown kind `{shown(kind)}`", f"in {GROUP} only Model and Server are read", fix
+        return "kind", f"unknown kind `{shown(kind)}`", f"in {GROUP} only {listed(KINDS, 'and')} are read", fix
     if api != API_VERSION:
         fix = f"write `apiVersion: {API_VERSION}`"
         return "apiVersion", f"`{shown(api)}` is a version that is not known", "manifests are read as v1alpha1", fix

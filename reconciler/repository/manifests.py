@@ -7,8 +7,10 @@ from typing import Any
 
 from reconciler.errors import ManifestsInvalid, Problem
 from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
-from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ServerManifest
+from reconciler.model.experiments import experiment_spec_from_json
+from reconciler.model.manifests import PREFIX, DesiredState, ExperimentManifest, ModelManifest, ServerManifest
 from reconciler.repository.documents import Sorted, sort_document
+from reconciler.repository.experiment_checks import experiment_problems
 from reconciler.repository.metadata_checks import annotation_texts, metadata_problems
 from reconciler.repository.references import duplicate_problems, reference_problems
 from reconciler.repository.schemas import schema_problems
@@ -43,6 +45,7 @@ def desired_state(
         all_problems += _problems_of(subject)
     all_problems += duplicate_problems(found.subjects)
     all_problems += reference_problems(found.subjects, complete=complete)
+    all_problems += experiment_problems(found.subjects, complete=complete)
     if all_problems:
         raise ManifestsInvalid(tuple(dict.fromkeys(all_problems)))
     return DesiredState(
@@ -50,6 +53,7 @@ def desired_state(
         tuple(_model(subject) for subject in found.subjects if subject.kind == "Model"),
         tuple(_server(subject) for subject in found.subjects if subject.kind == "Server"),
         found.skipped,
+        tuple(_experiment(subject) for subject in found.subjects if subject.kind == "Experiment"),
     )
 
 
@@ -82,6 +86,15 @@ def _server(subject: Subject) -> ServerManifest:
         spec=server_spec_from_json(subject.value["spec"]),
         source=subject.source,
         policy=server_policy(annotation_texts(subject))[0],
+        **_metadata(subject),
+    )
+
+
+def _experiment(subject: Subject) -> ExperimentManifest:
+    return ExperimentManifest(
+        name=subject.value["metadata"]["name"],
+        spec=experiment_spec_from_json(subject.value["spec"]),
+        source=subject.source,
         **_metadata(subject),
     )
 

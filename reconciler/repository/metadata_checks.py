@@ -1,4 +1,4 @@
-"""What a schema cannot say about names, labels and annotations, of Models and Servers alike."""
+"""What a schema cannot say about names, labels and annotations, of all kinds alike."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from reconciler.model.codec import MODEL_ANNOTATIONS, SERVER_ANNOTATIONS, model_
 from reconciler.model.manifests import PREFIX
 from reconciler.repository.schemas import schema
 from reconciler.repository.subject import Subject
-from reconciler.repository.wording import Path, listed, nearest, shown
+from reconciler.repository.wording import Path, a_kind, listed, nearest, shown
 from reconciler.repository.yaml_builder import YamlMap
 
-_KNOWN: dict[str, Mapping[str, Any]] = {"Model": MODEL_ANNOTATIONS, "Server": SERVER_ANNOTATIONS}
+_KNOWN: dict[str, Mapping[str, Any]] = {"Model": MODEL_ANNOTATIONS, "Server": SERVER_ANNOTATIONS, "Experiment": {}}
 _POLICY: dict[str, Callable[[Mapping[str, str]], tuple[Any, dict[str, str]]]] = {
     "Model": model_policy,
     "Server": server_policy,
+    "Experiment": lambda _: (None, {}),
 }
 _OURS_ALONE = {
     "labels": {"instance": "says which reconciler owns the object"},
@@ -78,6 +79,6 @@ def _unknown(subject: Subject, key: str, name: str) -> Problem:
     if other:
         why, fix = f"`{name}` is an annotation of a {other}", f"remove it, or move it to the {other}"
     else:
-        why = f"a {subject.kind} has these: {', '.join(sorted(known))}"
+        why = f"{a_kind(subject.kind)} has {'these: ' if known else 'none'}{', '.join(sorted(known))}"
         fix = f"did you mean `{PREFIX}{meant}`?" if meant else "remove it"
     return subject.problem(("metadata", "annotations", key), f"unknown annotation `{shown(key)}`", why, fix)

@@ -44,7 +44,7 @@ def _duplicate(subject: Subject, other: Subject, name: str) -> Problem:
     path: Path = ("metadata", "name")
     what = f"{subject.kind} `{shown(name)}` is also described at {other.file}:{other.line(path)}"
     if subject.get(str, "metadata", "namespace") != other.get(str, "metadata", "namespace"):
-        why = "their namespaces differ, but a scheduler knows models and servers by name alone"
+        why = f"their namespaces differ, but a scheduler knows {subject.kind.lower()}s by name alone"
     else:
         why = "one object has one manifest"
     return subject.problem(path, what, why, "remove or rename one of them")

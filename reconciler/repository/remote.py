@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,9 @@ from reconciler.repository.wording import nearest, shown
 
 _T = TypeVar("_T")
 
+_OF_REMOTES = "refs/remotes/"
+"""Where a clone keeps what its remotes had when it last fetched."""
+
 
 class Repository:
     """A repository at a URL or a path.
@@ -27,16 +30,27 @@ class Repository:
         url: https, http, ssh, git or file URL, `user@host:path`, or a path (a bare repository or a work tree, of which
             what is committed is read). Credentials in it are used and never shown.
         ref: branch, tag or commit; the branch that the remote's HEAD names unless given.
+        also: others that will be asked for by name.
         path: folder in the repository that holds the manifests; all of it unless given.
         cache: folder for clones. timeout: seconds that one Git command may take.
 
     Raises:
-        RepositoryError: `url`, `ref` or `path` cannot be given to Git safely.
+        RepositoryError: `url`, `ref`, `also` or `path` cannot be given to Git safely.
     """
 
-    def __init__(self, url: str, *, ref: str | None = None, path: str = "", cache: Path, timeout: float = 120) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        ref: str | None = None,
+        also: Sequence[str] = (),
+        path: str = "",
+        cache: Path,
+        timeout: float = 120,
+    ) -> None:
         self._address = parse_address(url)
         self._ref = None if ref is None else check_ref(ref)
+        self._also = tuple(check_ref(rev) for rev in also)
         self._path = check_folder(path)
         self._cache = Cache(cache, self._address, timeout)
 
@@ -181,15 +195,20 @@ class Repository:
 
     def _further_refs(self) -> tuple[str, ...]:
         # Such as refs/pull/7/head: not among branches and tags, so it is asked for by name.
-        ref = self._ref or ""
-        return (ref,) if ref.startswith("refs/") and not ref.startswith(("refs/heads/", "refs/tags/")) else ()
+        named = tuple(dict.fromkeys(filter(None, (self._ref, *self._also))))
+        fetched = ("refs/heads/", "refs/tags/", _OF_REMOTES)
+        refs = tuple(ref for ref in named if ref.startswith("refs/") and not ref.startswith(fetched))
+        # In a clone on this machine `origin/main` is what people say, and often all that CI has. Always the pattern, so
+        # that the cache never answers with what such a name meant at an earlier fetch.
+        return (*refs, f"{_OF_REMOTES}*") if named and self._address.local else refs
 
     def _no_such_commit(self, wanted: str | None) -> RepositoryError:
         refs = self._git("for-each-ref", "--format=%(refname)").split()
         if any(name in refs for name in _names(wanted)):
             raise MissingObjectError(wanted)
         branches = [ref.removeprefix("refs/heads/") for ref in refs if ref.startswith("refs/heads/")]
-        if not branches:
+        branches += [ref.removeprefix(_OF_REMOTES) for ref in refs if ref.startswith(_OF_REMOTES)]
+        if not branches and HEAD not in refs:
             fix = "commit the manifests and push them"
             return RepositoryError(
                 f"{self.display_url} has no commits", why="no branch has been pushed to it yet", fix=fix
@@ -198,7 +217,7 @@ class Repository:
             why = "its HEAD names a branch that does not exist"
             fix = f"name the branch with --ref; there are {', '.join(branches[:5])}"
             return RepositoryError(f"{self.display_url} has no default branch", why=why, fix=fix)
-        meant = nearest(wanted, branches)
+        meant = next((name for name in branches if name.endswith(f"/{wanted}")), None) or nearest(wanted, branches)
         what = f"there is no branch, tag or commit `{wanted}` in {self.display_url}"
         if self._git("rev-parse", "--is-shallow-repository") == "true":
             why = "the repository is a shallow clone, which lacks most of its history"
@@ -206,7 +225,9 @@ class Repository:
                 what, why=why, fix="make the clone complete: `git fetch --unshallow` (fetch-depth: 0 in CI)"
             )
         why = "it was deleted, renamed or rewritten, or never pushed"
-        fix = f"did you mean `{meant}`?" if meant else f"there are {', '.join(branches[:5])}"
+        fix = (
+            f"did you mean `{meant}`?" if meant else f"there are {', '.join(branches[:5]) or 'no branches, only HEAD'}"
+        )
         return RepositoryError(what, why=why, fix=fix)
 
     def _no_such_folder(self, commit: str, *, is_file: bool) -> RepositoryError:

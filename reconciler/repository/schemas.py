@@ -20,7 +20,7 @@ from jsonschema.validators import extend
 from reconciler.errors import Problem
 from reconciler.repository.scalars import kind_of
 from reconciler.repository.subject import Subject
-from reconciler.repository.wording import Path, listed, nearest, shown
+from reconciler.repository.wording import Path, a_kind, listed, nearest, shown
 
 _TYPES = {
     "string": "text",
@@ -47,7 +47,7 @@ _WRITTEN_BY_THE_CLUSTER = frozenset(
 
 @cache
 def schema(kind: str) -> dict[str, Any]:
-    """Returns the published JSON Schema of `kind` (`Model` or `Server`)."""
+    """Returns the published JSON Schema of `kind` (`Model`, `Server` or `Experiment`)."""
     file = f"{kind.lower()}.schema.json"
     package = FilePath(__file__).parents[1]
     # An installed package carries the schemas inside itself, a source tree beside itself.
@@ -100,7 +100,7 @@ def _unknown_field(subject: Subject, path: Path, key: str, known: dict[str, Any]
         )
     meant = nearest(key, known)
     fix = f"did you mean `{meant}`?" if meant else f"remove it; known here: {listed(sorted(known))}"
-    return subject.problem(path, f"unknown field `{shown(key)}`", f"a {subject.kind} has no such field here", fix)
+    return subject.problem(path, f"unknown field `{shown(key)}`", f"{a_kind(subject.kind)} has no such field here", fix)
 
 
 def _missing_field(subject: Subject, path: Path, rule: dict[str, Any]) -> Problem:
@@ -115,7 +115,7 @@ def _what(error: ValidationError, rule: dict[str, Any]) -> str:
         return f"{error.instance} is not between {rule['minimum']} and {rule['maximum']}"
     if error.validator == "enum":
         return f"this is not {listed(rule['enum'])}"
-    if error.validator in ("minLength", "maxLength"):
+    if error.validator in ("minLength", "maxLength", "minItems"):
         return f"this is longer than {rule['maxLength']} characters" if error.instance else "this is empty"
     if error.validator == "pattern" and rule["pattern"] == _NAME:
         return f"`{shown(str(error.instance))}` cannot be a name"
@@ -129,7 +129,7 @@ def _why(error: ValidationError, rule: dict[str, Any], path: Path) -> str:
         return f"{key} is always {_expected(rule)}"
     if error.validator in ("minimum", "maximum"):
         return f"{key} is at least {rule['minimum']} and at most {rule['maximum']}"
-    if error.validator in ("minLength", "maxLength"):
+    if error.validator in ("minLength", "maxLength", "minItems"):
         return f"{key} has at most {rule['maxLength']} characters" if error.instance else f"{key} is never empty"
     return _described(rule)
 

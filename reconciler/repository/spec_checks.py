@@ -1,4 +1,4 @@
-"""What a schema cannot say about the spec of one Model or Server: quantities, counts that belong together, URIs."""
+"""What a schema cannot say about the spec of one object: quantities, counts that belong together, URIs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from reconciler.errors import Problem
 from reconciler.model.codec import OVERCOMMIT_VARIABLE
 from reconciler.model.quantity import parse_quantity
+from reconciler.repository.experiment_checks import traffic_problems
 from reconciler.repository.subject import Subject
 from reconciler.repository.wording import Path, shown
 from reconciler.repository.yaml_builder import YamlList, YamlMap
@@ -26,6 +27,8 @@ _SCHEME = re.compile(r"[a-zA-Z][\w+.-]*:")
 
 def spec_problems(subject: Subject) -> list[Problem]:
     """Returns what is wrong with the spec of `subject`, beyond what its schema finds."""
+    if subject.kind == "Experiment":
+        return _repeated(subject, ("spec", "candidates"), "name") + traffic_problems(subject)
     problems = _count_problems(subject)
     if subject.kind == "Model":
         return problems + _model_problems(subject)

@@ -1,4 +1,4 @@
-"""One object of the Model or Server kind as it stands in a file: its values, and the line of each of them."""
+"""One object of a kind that is read as it stands in a file: its values, and the line of each of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Subject:
     """An object to be checked.
 
     Attributes:
-        kind: `Model` or `Server`. value: the object. file: its file.
+        kind: `Model`, `Server` or `Experiment`. value: the object. file: its file.
         within: where in its document it stands, when that is a List.
         problems: what the reader of the YAML found.
     """

@@ -41,7 +41,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return names[found[0]] if found else None
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], link: str = "or") -> str:
     """Returns `words` as `a, b or c`."""
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return f"{', '.join(first)} {link} {last}" if first else last
+
+
+def a_kind(kind: str) -> str:
+    """Returns such as `a Model` or `an Experiment`."""
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"

@@ -122,6 +122,14 @@ def test_valid_manifests_are_counted(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "valid: 2 servers, 4 models\n"
 
 
+def test_experiments_are_counted_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    head = "apiVersion: mlops.seldon.io/v1alpha1\nmetadata: {name: iris}\n"
+    experiment = "kind: Experiment\nspec: {candidates: [{name: iris, weight: 1}]}\n"
+    Path("both.yaml").write_text(f"{head}kind: Model\nspec: {{storageUri: iris/1}}\n---\n{head}{experiment}")
+    assert execute(["validate", "both.yaml"]) == 0
+    assert capsys.readouterr().out == "valid: 0 servers, 1 model, 1 experiment\n"
+
+
 def test_one_manifest_is_not_told_as_several(capsys: pytest.CaptureFixture[str]) -> None:
     Path("one.yaml").write_text((ROOT / "examples" / "repo" / "servers.yaml").read_text().split("---")[0])
     assert execute(["validate", "one.yaml"]) == 0

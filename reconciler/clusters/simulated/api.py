@@ -1,0 +1,124 @@
+"""The API server: objects are applied, patched and deleted, and the operator takes in what changed.
+
+Only a change of the spec, or a deletion, raises the generation and reaches the scheduler; labels and annotations do not
+(docs/seldon.md, "When the scheduler tries again"). An object that is being deleted takes in nothing more: what is
+applied then is lost with it ("Deleting").
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.clusters.simulated import timing
+from reconciler.clusters.simulated.records import ApiObject, Json, World
+
+FINALIZED = frozenset({"Model", "Experiment"})
+"""Kinds whose objects stay, with a deletion timestamp, until their end is carried out. A Server goes at once."""
+
+_PARTS = ("spec", "labels", "annotations")
+
+
+def apply(world: World, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Applies `manifests` server-side, all together; the choices say in which order they are taken in."""
+    wanted = [_read(manifest) for manifest in manifests]
+    rank = {name: i for i, name in enumerate(world.choices.order([found.name for found in wanted]))}
+    for found in sorted(wanted, key=lambda found: rank[found.name]):
+        existing = world.objects.get(found.ref)
+        if existing is None:
+            found.applied = {part: copy.deepcopy(getattr(found, part)) for part in _PARTS}
+            world.objects[found.ref] = found
+            announce(world, found)
+        else:
+            _apply_to(world, existing, found)
+
+
+def _read(manifest: Mapping[str, Any]) -> ApiObject:
+    """Returns the object of a manifest, whose name may stand at its top or in its metadata."""
+    metadata = manifest.get("metadata") or {}
+    return ApiObject(
+        kind=str(manifest["kind"]),
+        name=str(manifest.get("name") or metadata["name"]),
+        namespace=metadata.get("namespace"),
+        spec=copy.deepcopy(dict(manifest.get("spec") or {})),
+        labels=dict(metadata.get("labels") or {}),
+        annotations=dict(metadata.get("annotations") or {}),
+    )
+
+
+def _apply_to(world: World, existing: ApiObject, wanted: ApiObject) -> None:
+    before = copy.deepcopy(existing.spec)
+    for part in _PARTS:
+        new = getattr(wanted, part)
+        setattr(existing, part, _merged(getattr(existing, part), existing.applied.get(part, {}), new))
+        existing.applied[part] = copy.deepcopy(new)
+    _changed(world, existing, before)
+
+
+def _merged(current: Mapping[str, Any], applied: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
+    """Returns `current` with all of `wanted`, without what was `applied` before and is wanted no more."""
+    merged = {name: value for name, value in current.items() if name in wanted or name not in applied}
+    for name, value in wanted.items():
+        old, was = current.get(name), applied.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            merged[name] = _merged(old, was if isinstance(was, Mapping) else {}, value)
+        else:
+            merged[name] = copy.deepcopy(value)
+    return merged
+
+
+def patch(world: World, ref: str, merge: Mapping[str, Any]) -> None:
+    """Applies a JSON merge patch of `spec` and of `metadata`'s labels and annotations.
+
+    Raises:
+        KeyError: there is no object `ref`.
+    """
+    existing = world.objects[ref]
+    before = copy.deepcopy(existing.spec)
+    metadata = merge.get("metadata") or {}
+    existing.spec = _patched(existing.spec, merge.get("spec") or {})
+    existing.labels = _patched(existing.labels, metadata.get("labels") or {})
+    existing.annotations = _patched(existing.annotations, metadata.get("annotations") or {})
+    _changed(world, existing, before)
+
+
+def _patched(current: Mapping[str, Any], merge: Mapping[str, Any]) -> Json:
+    patched = {name: value for name, value in current.items() if merge.get(name, value) is not None}
+    for name, value in merge.items():
+        if isinstance(value, Mapping):
+            old = current.get(name)
+            patched[name] = _patched(old if isinstance(old, Mapping) else {}, value)
+        elif value is not None:
+            patched[name] = copy.deepcopy(value)
+    return patched
+
+
+def _changed(world: World, found: ApiObject, before: Json) -> None:
+    if found.spec != before:
+        found.generation += 1
+        if not found.deleting:
+            announce(world, found)
+
+
+def delete(world: World, ref: str) -> None:
+    """Deletes an object and does not wait.
+
+    Raises:
+        KeyError: there is no object `ref`.
+    """
+    found = world.objects[ref]
+    if found.deleting:
+        return
+    if found.kind in FINALIZED:
+        found.deleting = True
+        found.generation += 1
+    else:
+        del world.objects[ref]
+    announce(world, found)
+
+
+def announce(world: World, found: ApiObject) -> None:
+    """The operator notices an object: it takes in one after the other."""
+    world.taken_in = max(world.now + timing.TAKE_IN, world.taken_in + world.rules.take_in_every)
+    world.at(world.taken_in, "take in", found.ref)

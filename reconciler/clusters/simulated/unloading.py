@@ -1,0 +1,73 @@
+"""An unload: UnloadRequested → Unloading → (grace period) → Unloaded, and which versions are unloaded.
+
+docs/seldon.md, "How a rolling update really runs" and "The order of states". A load in flight is waited for.
+"""
+
+from __future__ import annotations
+
+from reconciler.clusters.simulated import eviction, timing
+from reconciler.clusters.simulated.records import Model, Version, World, key
+from reconciler.clusters.simulated.versions import UNLOADING, last_available, reckon
+from reconciler.model.live import ReplicaState
+
+_OVER = (*UNLOADING, ReplicaState.UNLOADED)
+
+
+def old_versions(world: World, model: Model) -> None:
+    """Unloads every version before the newest ModelAvailable one.
+
+    Later ones are left alone: a version that was superseded before it was available stays loaded, and keeps its
+    memory, until a newer one is available.
+    """
+    newest = None if model.deleted else last_available(model)
+    for version in model.versions if newest else ():
+        if newest and version.number < newest.number:
+            whole_version(world, model, version)
+
+
+def whole_version(world: World, model: Model, version: Version) -> None:
+    """Requests the unload of a version from all of its replicas."""
+    indices = [index for index, state in sorted(version.replicas.items()) if state not in _OVER]
+    for index in indices:
+        request(world, model, version, index)
+    if indices:
+        reckon(model, version)
+
+
+def request(world: World, model: Model, version: Version, index: int) -> None:
+    """The scheduler requests an unload."""
+    version.replicas[index] = ReplicaState.UNLOAD_REQUESTED
+    world.after(timing.UNLOAD_REQUESTED, "unload begins", model.name, version.number, version.server, index)
+
+
+def begins(world: World, name: str, number: int, server: str, index: int) -> None:
+    """The agent waits for the grace period."""
+    replica, version = world.replica(server, index), _find(world, name, number)
+    if version and version.replicas.get(index) is ReplicaState.UNLOAD_REQUESTED:
+        version.replicas[index] = ReplicaState.UNLOADING
+    if replica is not None:
+        replica.unloads[key(name, number)] = ticket = world.ticket()
+        world.after(world.rules.unload_grace, "unload ends", name, number, server, index, ticket)
+
+
+def ends(world: World, name: str, number: int, server: str, index: int, ticket: int) -> None:
+    """The agent unloads, or first waits for the end of a load in flight, and reports its free memory."""
+    replica, held = world.replica(server, index), key(name, number)
+    if replica is None or replica.unloads.get(held) != ticket:
+        return
+    if held in replica.loads:
+        world.after(timing.UNLOAD_REQUESTED, "unload ends", name, number, server, index, ticket)
+        return
+    del replica.unloads[held]
+    eviction.drop(replica, held)
+    replica.reported = replica.free
+    version = _find(world, name, number)
+    if version and version.replicas.get(index) is ReplicaState.UNLOADING:
+        version.replicas[index] = ReplicaState.UNLOADED
+        reckon(world.models[name], version)
+    world.after(0.0, "unloaded", name, server)
+
+
+def _find(world: World, name: str, number: int) -> Version | None:
+    model = world.models.get(name)
+    return model.version(number) if model else None
