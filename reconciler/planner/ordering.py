@@ -64,8 +64,8 @@ def arrange(
     in_waves = _Arranger(_rooms(servers, headroom, stray), frozenset()).run(ordered)
     if not in_waves.blocked:
         return in_waves
-    without_room = [unit.need for unit in in_waves.blocked if unit.need]
-    tight = _connected(without_room, [unit.need for unit in ordered if unit.need], in_waves.rooms)
+    without_room = [need for unit in in_waves.blocked for need in unit.needs]
+    tight = _connected(without_room, [need for unit in ordered for need in unit.needs], in_waves.rooms)
     one_by_one = _Arranger(_rooms(servers, headroom, stray), tight).run(ordered)
     return one_by_one if len(one_by_one.blocked) < len(in_waves.blocked) else in_waves
 
@@ -108,14 +108,9 @@ class _Arranger:
     def run(self, units: list[Unit]) -> Arrangement:
         for unit in units:
             self._foresee(unit)
-        ready = [unit for unit in units if unit.need is None]
-        for unit in ready:
-            self.result.placed.append(unit)
-            if unit.priority is Priority.DECOMMISSION:
-                self.farewells += unit.releases
-                self.farewell_actions.add(unit.actions[-1].id)
-            else:
-                self.pool += unit.releases
+        for unit in units:
+            if unit.need is None:
+                self._place_free(unit)
         for rank in sorted({unit.priority for unit in units}):
             self._place_all([unit for unit in units if unit.need is not None and unit.priority is rank])
         self._retire_last()
@@ -155,7 +150,22 @@ class _Arranger:
         """Places the first alternative that fits, once waves are given up."""
         if not self.one_by_one:
             return False
-        return any(self._place_stepped(other) if other.steps else self._place(other) for other in unit.alternatives)
+        return any(self._place_alternative(other) for other in unit.alternatives)
+
+    def _place_alternative(self, unit: Unit) -> bool:
+        if unit.need is None:
+            self._place_free(unit)
+            return True
+        return self._place_stepped(unit) if unit.steps else self._place(unit)
+
+    def _place_free(self, unit: Unit) -> None:
+        """Places a unit that takes nothing; what it frees may be counted on."""
+        self.result.placed.append(unit)
+        if unit.priority is Priority.DECOMMISSION:
+            self.farewells += unit.releases
+            self.farewell_actions.add(unit.actions[-1].id)
+        else:
+            self.pool += unit.releases
 
     def _place_stepped(self, unit: Unit) -> bool:
         """Places a stepped rollout where nothing runs beside it."""
@@ -173,13 +183,12 @@ class _Arranger:
         reach = frozenset((name, index) for name in names for index in self.rooms.servers[name].replicas)
         merge(self.rooms, ends)
         self.result.counted |= {release.action for release in unit.releases}
-        self.spent += [release for release in unit.releases if release.action == steps.unload]
+        self.spent += [release for release in unit.releases if release.amount and release not in unit.own_releases]
         for booked in (need, steps.grow):
             if booked is not None:
                 self.result.reach[booked.action] = reach
         own = {action.id for action in unit.actions}
-        first = unit.actions[0].id
-        self.extra.setdefault(first, set()).update(edge for edge in edges if edge.action not in own)
+        self.extra.setdefault(steps.first, set()).update(edge for edge in edges if edge.action not in own)
         for name in names:
             self.tails[name] = unit.actions[-1].id
         self.result.placed.append(unit)
@@ -209,11 +218,15 @@ class _Arranger:
         return True
 
     def _spend(self, counted_on: list[Release]) -> None:
-        """Takes what is counted on out of the pool, and with it all else that the same actions free."""
+        """Takes what is counted on out of the pool, and with it all else that the same actions free: others may use it.
+
+        Whoever does has to wait for the same actions, so it is remembered as spent.
+        """
         actions = {release.action for release in counted_on}
         for release in (*self.pool, *self.farewells):
-            if release.action in actions and release not in counted_on:
+            if release.action in actions and release not in counted_on and release.amount:
                 self._credit(release)
+                self.spent.append(release)
         self.pool = [release for release in self.pool if release.action not in actions]
         self.farewells = [release for release in self.farewells if release.action not in actions]
 
@@ -232,7 +245,7 @@ class _Arranger:
                 continue
             if strictly and release.server in names:
                 self._credit(release)
-                self.spent.append(release)
+                self.spent += [release] if release.amount else []
             else:
                 self.pool.append(release)
         self.result.placed.append(unit)

@@ -20,9 +20,12 @@ class Violation(Exception):
     """An action breaks a promise of the plan; the text says which, for a person."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Copy:
-    """One version of a model: where it is, what it takes, whether it can answer, whether it is `ModelAvailable`."""
+    """One version of a model: where it is, what it takes, whether it can answer, whether it is `ModelAvailable`.
+
+    `in_flight`: it is the live version, and a load of it was in flight when the plan began and is not over.
+    """
 
     digest: str
     number: int | None
@@ -31,11 +34,21 @@ class Copy:
     amount: int
     loaded: bool
     settled: bool = False
+    in_flight: bool = False
+    leaving: frozenset[Slot] = frozenset()
+
+    @property
+    def held(self) -> set[Slot]:
+        """The slots that it goes on being on."""
+        return self.slots - self.leaving
 
 
 @dataclass(slots=True)
 class World:
-    """Room per server replica in bytes, versions per model, and which version has each route."""
+    """Room per server replica in bytes, versions per model, and which version has each route.
+
+    Nothing is placed on replicas that are `away`: not ready, or of a server that is being deleted.
+    """
 
     guards: Guards
     choose: Callable[[list[str]], str]
@@ -49,6 +62,7 @@ class World:
     flying: dict[str, Copy] = field(default_factory=dict)
     may_go: set[str] = field(default_factory=set)
     overdrawn: dict[Slot, int] = field(default_factory=dict)
+    away: set[Slot] = field(default_factory=set)
     touched: set[Slot] = field(default_factory=set)
 
     def start(self, action: Action) -> None:
@@ -86,6 +100,8 @@ class World:
     def fail(self, action: Action) -> None:
         """Ends a load that failed: it takes no memory any more. A version that answers keeps what it has."""
         copy = self.flying.pop(action.id, None)
+        if copy is not None:
+            copy.in_flight = False
         if copy is not None and not copy.loaded and copy in self.copies.get(action.subject, []):
             self._leave(copy)
             self.copies[action.subject].remove(copy)
@@ -129,10 +145,14 @@ class World:
     def _start_load(self, action: Action) -> None:
         assert action.model is not None
         copy = self._find(action)
+        if action.kind is ActionKind.LOAD and copy is not None and action.number is not None:
+            self.flying[action.id] = copy  # nothing is written: it waits for what is in flight
+            return
+        self._check_nothing_superseded(action, copy)
         if action.kind is not ActionKind.CHANGE:
             self._check_route_is_kept(action, copy)
         wanted = action.model.spec.wanted_replicas
-        if copy is None or (not copy.slots and not copy.loaded):
+        if copy is None or (not copy.held and not copy.loaded):
             made = self._new_copy(action)
             if copy is not None:
                 made.number = copy.number
@@ -153,6 +173,12 @@ class World:
         if not serving.settled and self._answers(action.subject):
             raise Violation(f"{action.id} takes {action.subject} off the air: what serves is not whole")
 
+    def _check_nothing_superseded(self, action: Action, copy: Copy | None) -> None:
+        """A load in flight that is superseded keeps its room for good (docs/seldon.md, "Capacity")."""
+        known = self.copies.get(action.subject, [])
+        if known and known[-1] is not copy and known[-1].in_flight:
+            raise Violation(f"{action.id} supersedes a load in flight")
+
     def _new_copy(self, action: Action) -> Copy:
         manifest = action.model
         assert manifest is not None
@@ -170,10 +196,10 @@ class World:
 
     def _resize(self, action: Action, copy: Copy, wanted: int) -> None:
         """Grows a version in place, or shrinks it: those replicas go that have least room."""
-        more = wanted - len(copy.slots)
+        more = wanted - len(copy.held)
         if more > 0:
             copy.settled = False
-            open_slots = [slot for slot in self.free if slot[0] == copy.server and slot not in copy.slots]
+            open_slots = [slot for slot in self._open(copy.server) if slot not in copy.slots]
             fitting = sorted((s for s in open_slots if self._view(s) >= copy.amount), key=self._order)
             if len(fitting) < more:
                 raise Violation(f"{action.id} could find no place for {more} more replicas")
@@ -201,9 +227,12 @@ class World:
         for name in [spec.server] if spec.server else sorted(self.offers):
             if not spec.needs <= self.offers.get(name, frozenset()) or name not in self.offers:
                 continue
-            slots = [s for s in self.free if s[0] == name and self._view(s) >= amount]
+            slots = [slot for slot in self._open(name) if self._view(slot) >= amount]
             found[name] = sorted(slots, key=self._order)
         return found
+
+    def _open(self, server: str) -> list[Slot]:
+        return [slot for slot in self.free if slot[0] == server and slot not in self.away]
 
     def _order(self, slot: Slot) -> tuple[int, int]:
         return (-self._view(slot), slot[1]) if slot in self.free else (0, slot[1])
@@ -211,6 +240,7 @@ class World:
     def _finish_load(self, action: Action) -> None:
         copy = self.flying.pop(action.id)
         copy.loaded = copy.settled = True
+        copy.in_flight = False
         if action.kind is ActionKind.CHANGE:
             self._drop_newer(action.subject, copy)
 
@@ -250,7 +280,8 @@ class World:
         answers = action.subject in self.route and self._answers(action.subject)
         if action.kind is ActionKind.WITHDRAW and answers and not recreated:
             raise Violation(f"{action.id} takes {action.subject} off the air")
-        if any(flying in self.copies.get(action.subject, []) for flying in self.flying.values()):
+        known = self.copies.get(action.subject, [])
+        if any(flying in known for flying in self.flying.values()) or (known and known[-1].in_flight):
             raise Violation(f"{action.id} ends a load in flight")
         self.may_go.add(action.subject)
 
@@ -265,10 +296,12 @@ class World:
         self.offers[action.subject] = self._offered(action.subject, spec)
         for index in range(spec.wanted_replicas):
             slot = (action.subject, index)
+            self.away.discard(slot)
             used = self.limits.get(slot, 0) - self.free.get(slot, 0)
             self.limits[slot] = spec.limit
+            before = self.free.get(slot, 0)
             self.free[slot] = spec.limit - used
-            if self.free[slot] < 0:
+            if self.free[slot] < min(0, before):
                 raise Violation(f"{action.id} leaves {action.subject}/{index} over its limit")
 
     def _offered(self, name: str, spec: ServerSpec) -> frozenset[str]:
@@ -331,12 +364,16 @@ def world(live: LiveState, guards: Guards, choose: Callable[[list[str]], str]) -
             made.limits[server.name, replica.index] = replica.limit
             made.free[server.name, replica.index] = replica.room
             made.overdrawn[server.name, replica.index] = min(0, replica.room)
+            if server.deleting or not replica.ready:
+                made.away.add((server.name, replica.index))
     for model in live.models:
         for version in model.versions:
             slots = {(version.server, index) for index in version.occupied}
             loaded = version.available > 0
             settled = version.state is VersionState.AVAILABLE
             copy = Copy(version.digest or "", version.number, version.server, slots, version.memory, loaded, settled)
+            copy.in_flight = version.loading and version is model.live_version
+            copy.leaving = frozenset(slots) - {(version.server, index) for index in version.staying}
             made.copies.setdefault(model.name, []).append(copy)
             if loaded and any(number == version.number and weight for number, weight in model.route):
                 made.route[model.name] = copy
