@@ -129,10 +129,15 @@ def finished(live: LiveModel) -> LiveModel:
     return dataclasses.replace(live, versions=(over,), route=((version.number, 100),))
 
 
-def moving(live: LiveModel) -> bool:
-    """Returns whether the live version is leaving some of its replicas, so that its end cannot be foretold."""
+def foreseeable(live: LiveModel) -> bool:
+    """Returns whether it can be told what the rollout under way leaves.
+
+    It cannot where replicas are being moved elsewhere, or where some have failed, or found no place, already.
+    """
     version = live.live_version
-    return version is not None and version.staying != version.occupied
+    assert version is not None
+    going_well = version.state in (VersionState.PROGRESSING, VersionState.AVAILABLE)
+    return going_well and version.staying == version.occupied
 
 
 def heal(situation: Situation, decision: Decision) -> Unit:
@@ -260,7 +265,7 @@ def wait_until_deleted(situation: Situation, reason: Reason) -> Action:
 
 def asked_load(situation: Situation, manifest: ModelManifest, reason: Reason) -> tuple[list[Action], Need]:
     """Returns the load of `manifest`, after the probe that asks for it where one is due, and what they take."""
-    memory = manifest.spec.memory if manifest.spec.memory is not None else situation.memory
+    memory = situation.memory_of(manifest.spec)
     load = build.load(manifest, reason, memory)
     asking = [build.probe(manifest, reason, memory)] if situation.probes else []
     return [*asking, load], new_need(situation, manifest, load.id, asking[0].id if asking else None)
@@ -269,7 +274,7 @@ def asked_load(situation: Situation, manifest: ModelManifest, reason: Reason) ->
 def new_need(situation: Situation, manifest: ModelManifest, action: str, asked_by: str | None = None) -> Need:
     """Returns what a new version takes."""
     spec = manifest.spec
-    memory = spec.memory if spec.memory is not None else situation.memory
+    memory = situation.memory_of(spec)
     assert memory is not None
     return Need(action, memory, spec.wanted_replicas, spec.needs, spec.server, asked_by=asked_by)
 

@@ -177,13 +177,13 @@ class _Arranger:
         ends = sequence(self.rooms, unit, self.foreseen) if names <= self.one_by_one else None
         if ends is None:
             return False
-        edges = self._memory_edges(lambda less: sequence(self.rooms, unit, self.foreseen, less) is not None, [])
+        edges = self._memory_edges(names, lambda less: sequence(self.rooms, unit, self.foreseen, less) is not None, [])
         edges |= {Edge(s.early, EdgeKind.SERVER) for s in servers if s.early is not None and s.steadied}
         edges |= self._server_edges(need) | self._after_tails(names, [])
         reach = frozenset((name, index) for name in names for index in self.rooms.servers[name].replicas)
         merge(self.rooms, ends)
         self.result.counted |= {release.action for release in unit.releases}
-        self.spent += [release for release in unit.releases if release.amount and release not in unit.own_releases]
+        self.spent += [release for release in unit.releases if release.amount]
         for booked in (need, steps.grow):
             if booked is not None:
                 self.result.reach[booked.action] = reach
@@ -209,7 +209,9 @@ class _Arranger:
         self._spend(counted_on)
         strictly = bool(names & self.one_by_one)
         alone = strictly or bool(counted_on) or bool(unit.own_releases)
-        edges = self._memory_edges(lambda less: self.rooms.fits(need, less), counted_on) | self._server_edges(need)
+        edges = self._memory_edges(names, lambda less: self.rooms.fits(need, less), counted_on) | self._server_edges(
+            need
+        )
         self.result.reach[need.action], before = self.waves.book(need, alone)
         after_wave = {Edge(action, EdgeKind.CHAIN) for action in before}
         edges |= self._after_tails(names, counted_on) if strictly else after_wave
@@ -241,10 +243,9 @@ class _Arranger:
         for name in names & self.one_by_one:
             self.tails[name] = unit.actions[-1].id
         for release in unit.releases:
-            if release in own:
-                continue
-            if strictly and release.server in names:
-                self._credit(release)
+            if release in own or (strictly and release.server in names):
+                if release not in own:
+                    self._credit(release)
                 self.spent += [release] if release.amount else []
             else:
                 self.pool.append(release)
@@ -279,18 +280,21 @@ class _Arranger:
                 self._credit(release)
         return counted if fits else None
 
-    def _memory_edges(self, fits: Callable[[dict[Replica, int]], bool], counted_on: list[Release]) -> set[Edge]:
+    def _memory_edges(
+        self, names: set[str], fits: Callable[[dict[Replica, int]], bool], counted_on: list[Release]
+    ) -> set[Edge]:
         """Returns an edge to each unload without which there would be no room, the latest ones first.
 
         Args:
-            fits: whether there is room even with so many bytes less on some replicas.
+            names: the servers that matter. fits: whether there is room even with so many bytes less on some replicas.
         """
         required = {Edge(release.action, EdgeKind.MEMORY) for release in counted_on}
+        spent = [release for release in self.spent if release.server in names]
         less: dict[Replica, int] = {}
-        for release in self.spent:
+        for release in spent:
             for index in release.replicas:
                 less[release.server, index] = less.get((release.server, index), 0) + release.amount
-        for release in reversed(self.spent):
+        for release in reversed(spent):
             if fits(less):
                 break
             required.add(Edge(release.action, EdgeKind.MEMORY))

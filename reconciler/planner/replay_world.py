@@ -43,6 +43,14 @@ class Copy:
         return self.slots - self.leaving
 
 
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A load that an action waits for, and the slots that it is in flight on."""
+
+    copy: Copy
+    slots: frozenset[Slot]
+
+
 @dataclass(slots=True)
 class World:
     """Room per server replica in bytes, versions per model, and which version has each route.
@@ -59,7 +67,7 @@ class World:
     configs: dict[str, frozenset[str]] = field(default_factory=dict)
     copies: dict[str, list[Copy]] = field(default_factory=dict)
     route: dict[str, Copy] = field(default_factory=dict)
-    flying: dict[str, Copy] = field(default_factory=dict)
+    flying: dict[str, Flight] = field(default_factory=dict)
     may_go: set[str] = field(default_factory=set)
     overdrawn: dict[Slot, int] = field(default_factory=dict)
     away: set[Slot] = field(default_factory=set)
@@ -99,10 +107,12 @@ class World:
 
     def fail(self, action: Action) -> None:
         """Ends a load that failed: it takes no memory any more. A version that answers keeps what it has."""
-        copy = self.flying.pop(action.id, None)
-        if copy is not None:
-            copy.in_flight = False
-        if copy is not None and not copy.loaded and copy in self.copies.get(action.subject, []):
+        flight = self.flying.pop(action.id, None)
+        if flight is None:
+            return
+        copy = flight.copy
+        copy.in_flight = False
+        if not copy.loaded and copy in self.copies.get(action.subject, []):
             self._leave(copy)
             self.copies[action.subject].remove(copy)
 
@@ -133,25 +143,27 @@ class World:
 
     def _view(self, slot: Slot) -> int:
         """Room as the scheduler sees it: loads in flight count once more than they really take."""
-        flying = sum(copy.amount for copy in self.flying.values() if slot in copy.slots and not copy.loaded)
-        return self.free[slot] - flying
+        return self.free[slot] - sum(flight.copy.amount for flight in self.flying.values() if slot in flight.slots)
 
     def _start_probe(self, action: Action) -> None:
-        self.flying[action.id] = self._new_copy(action)
+        copy = self._new_copy(action)
+        self.flying[action.id] = Flight(copy, frozenset(copy.slots))
 
     def _finish_probe(self, action: Action) -> None:
-        self._leave(self.flying.pop(action.id))
+        self._leave(self.flying.pop(action.id).copy)
 
     def _start_load(self, action: Action) -> None:
         assert action.model is not None
         copy = self._find(action)
         if action.kind is ActionKind.LOAD and copy is not None and action.number is not None:
-            self.flying[action.id] = copy  # nothing is written: it waits for what is in flight
+            # Nothing is written: it waits for what is in flight.
+            self.flying[action.id] = Flight(copy, frozenset(copy.held if copy.in_flight else ()))
             return
         self._check_nothing_superseded(action, copy)
         if action.kind is not ActionKind.CHANGE:
             self._check_route_is_kept(action, copy)
         wanted = action.model.spec.wanted_replicas
+        before = set() if copy is None else set(copy.slots)
         if copy is None or (not copy.held and not copy.loaded):
             made = self._new_copy(action)
             if copy is not None:
@@ -163,7 +175,7 @@ class World:
             self._resize(action, copy, wanted)
         else:
             raise Violation(f"{action.id} loads what is loading already")
-        self.flying[action.id] = copy
+        self.flying[action.id] = Flight(copy, frozenset(copy.slots - before))
 
     def _check_route_is_kept(self, action: Action, copy: Copy | None) -> None:
         """Where the scheduler moves the route: only a version that is `ModelAvailable` keeps it (docs/seldon.md)."""
@@ -238,7 +250,7 @@ class World:
         return (-self._view(slot), slot[1]) if slot in self.free else (0, slot[1])
 
     def _finish_load(self, action: Action) -> None:
-        copy = self.flying.pop(action.id)
+        copy = self.flying.pop(action.id).copy
         copy.loaded = copy.settled = True
         copy.in_flight = False
         if action.kind is ActionKind.CHANGE:
@@ -266,7 +278,7 @@ class World:
             if not recreated:
                 raise Violation(f"{action.id} takes {action.subject} off the air")
             self.may_go.add(action.subject)
-        if not copy.loaded and any(flying is copy for flying in self.flying.values()):
+        if not copy.loaded and any(flight.copy is copy for flight in self.flying.values()):
             raise Violation(f"{action.id} ends a load in flight")
 
     def _finish_unload(self, action: Action) -> None:
@@ -281,7 +293,7 @@ class World:
         if action.kind is ActionKind.WITHDRAW and answers and not recreated:
             raise Violation(f"{action.id} takes {action.subject} off the air")
         known = self.copies.get(action.subject, [])
-        if any(flying in known for flying in self.flying.values()) or (known and known[-1].in_flight):
+        if any(flight.copy in known for flight in self.flying.values()) or (known and known[-1].in_flight):
             raise Violation(f"{action.id} ends a load in flight")
         self.may_go.add(action.subject)
 

@@ -48,7 +48,7 @@ def back_to_whole(situation: Situation, decision: Decision) -> Unit | None:
         return None
     if situation.traits.reuses_versions:
         return forms.change(situation, decision, serving, previous(situation), restores=True)
-    return way_back(situation, decision)
+    return None if situation.memory_of(live.rollout.previous) is None else way_back(situation, decision)
 
 
 def _live_version_to_whole(situation: Situation, decision: Decision, version: LiveVersion) -> Unit | None:
@@ -70,7 +70,7 @@ def to_the_end(situation: Situation, decision: Decision) -> Unit | None:
     if not rollout_under_way(live):
         return back_to_whole(situation, decision) if live.rollout is not None else None
     first = forms.finish(situation, decision)
-    if live.rollout is None or forms.moving(live):
+    if live.rollout is None or not forms.foreseeable(live):
         return first
     following = back_to_whole(dataclasses.replace(situation, live=forms.finished(live)), decision)
     return first if following is None else forms.after(first, following, otherwise=first)
@@ -88,8 +88,10 @@ def _others(situation: Situation, decision: Decision) -> Iterator[Unit]:
     for replicas in range(situation.replicas - 1, 0, -1):
         count = f"{replicas} replica{'' if replicas == 1 else 's'}"
         yield _with_fewer(situation, _also(decision, f"with {count} only"), replicas)
-    if live.rollout is not None and live.rollout.previous.digest != situation.written().spec.digest:
-        before = _also(decision, f"back to {live.rollout.previous.storage_uri}")
+    previously = None if live.rollout is None else live.rollout.previous
+    known = previously is not None and situation.memory_of(previously) is not None
+    if previously is not None and known and previously.digest != situation.written().spec.digest:
+        before = _also(decision, f"back to {previously.storage_uri}")
         yield forms.beside(situation, before, previous(situation), Priority.RESCUE)
     if any(version.occupied for version in live.versions):
         yield forms.recreate(situation, _also(decision, "recreated: nothing answers anyway"), Priority.RESCUE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.health import is_whole, serving_version
 from reconciler.model.codec import MODEL_ANNOTATIONS, model_policy, model_policy_annotations
 from reconciler.model.live import LiveModel, LiveVersion, Rollout, Traits, VersionState
-from reconciler.model.manifests import ModelManifest, ModelPolicy, Source
+from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, Source
 from reconciler.model.plan import Guards, ProbePolicy
 from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_to_json
 from reconciler.planner.ownership import marked, metadata_differs
@@ -76,10 +76,11 @@ class Situation:
     @property
     def memory(self) -> int | None:
         """Bytes that a replica of the desired version takes, as reckoned; None when unknown and not assumed."""
-        if self.desired is None:
-            return None
-        memory = self.desired.spec.memory
-        return self.guards.default_model_memory if memory is None else memory
+        return None if self.desired is None else self.memory_of(self.desired.spec)
+
+    def memory_of(self, spec: ModelSpec) -> int | None:
+        """Bytes that a replica of `spec` takes, as reckoned; None when unknown and not assumed."""
+        return self.guards.default_model_memory if spec.memory is None else spec.memory
 
     @property
     def replicas(self) -> int:

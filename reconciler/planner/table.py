@@ -136,13 +136,13 @@ def other_rollout(situation: Situation) -> Verdict | None:
 def _finished_first(situation: Situation, finishing: Decision, takes_over: bool) -> Verdict:
     """What is under way is finished, and whatever the table says of the state that leaves follows in the same unit.
 
-    Where replicas are being moved, nobody can tell what that leaves: the next pass decides.
+    Where nobody can tell what that leaves, the next pass decides.
 
     Args:
         takes_over: whether the plan says what follows, rather than that something is finished.
     """
     assert situation.live is not None
-    if forms.moving(situation.live):
+    if not forms.foreseeable(situation.live):
         return Verdict(finishing, forms.finish(situation, finishing), due=situation.now)
     following = decide(dataclasses.replace(situation, live=forms.finished(situation.live)))
     if following.unit is None:
