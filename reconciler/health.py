@@ -43,19 +43,22 @@ def carries_all_traffic(model: LiveModel, number: int) -> bool:
 
 
 def rollout_under_way(model: LiveModel) -> bool:
-    """Returns whether the way to the live version has begun and is not over.
+    """Returns whether the way to the live version has begun and goes on by itself.
 
-    It is under way while the live version loads, is loaded but does not carry all traffic yet, or an older version
-    still takes memory; it is not when the live version failed or could not be placed.
+    It does while a load of that version is in flight, and while it is loaded but does not carry all traffic yet or an
+    older version still takes memory. It does not when the version ended as failed, could not be placed, or got only
+    some of its replicas and not the route. A version that only grows or shrinks in place is not on its way either.
     """
     live = model.live_version
-    if live is None or live.state in (VersionState.FAILED, VersionState.SCHEDULE_FAILED):
+    if live is None:
         return False
-    if leftovers(model):
-        return True
-    if live.state is VersionState.PROGRESSING:
-        return live.available == 0
-    return live.state is VersionState.AVAILABLE and not carries_all_traffic(model, live.number)
+    progressing = live.state is VersionState.PROGRESSING
+    if live.loading or progressing:
+        return live.available == 0 or not progressing or bool(leftovers(model))
+    if live.state is not VersionState.AVAILABLE or live.available == 0:
+        return False
+    shifted = carries_all_traffic(model, live.number)
+    return bool(leftovers(model)) if shifted else is_whole(live)
 
 
 def _route(model: LiveModel) -> list[tuple[LiveVersion, int]]:

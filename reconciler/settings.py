@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from reconciler.errors import UsageError
 from reconciler.model.codec import parse_duration
+from reconciler.model.plan import ProbePolicy
 from reconciler.model.quantity import parse_quantity
 
 _T = TypeVar("_T")
@@ -112,6 +113,12 @@ def _output(text: str) -> str:
     if text not in ("text", "json", "markdown"):
         raise ValueError("neither text, json nor markdown")
     return text
+
+
+def _probe(text: str) -> ProbePolicy:
+    if text not in tuple(ProbePolicy):
+        raise ValueError("neither auto, always nor never")
+    return ProbePolicy(text)
 
 
 def _instance(text: str) -> str:
@@ -210,6 +217,9 @@ class Settings:
     headroom: int = _setting(0, _percent, "percent of every server replica that plans leave free")
     default_model_memory: int | None = _setting(
         None, _bytes, "memory to reckon with where a model says none, such as 300M", shown="such models are blocked"
+    )
+    probe: ProbePolicy = _setting(
+        ProbePolicy.AUTO, _probe, "when to ask the scheduler before a load whether there is room: auto, always or never"
     )
     wait_timeout: float | None = _setting(
         None, _duration, "give up waiting for the whole plan after this time", shown="each action's own limit"

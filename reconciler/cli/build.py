@@ -88,6 +88,7 @@ def guards(settings: Settings) -> Guards:
         headroom=settings.headroom,
         default_model_memory=settings.default_model_memory,
         only=frozenset(settings.only),
+        probe=settings.probe,
     )
 
 

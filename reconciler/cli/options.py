@@ -21,7 +21,7 @@ from reconciler.settings import TABLE, Setting, load
 
 SOURCE = ("repo", "ref", "path", "cache")
 CLUSTER = ("cluster", "state", "instance")
-PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory")
+PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory", "probe")
 EXECUTION = (*PLANNING, "wait_timeout", "lock_timeout", "report_file")
 REPORTING = (*EXECUTION, "reports_branch", "report_history")
 SHOWING = ("output", "no_color")

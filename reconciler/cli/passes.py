@@ -185,6 +185,7 @@ def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan]
         headroom=guards.headroom,
         default_model_memory=guards.default_model_memory,
         only=tuple(sorted(guards.only)),
+        probe=guards.probe,
     )
     return settings, lambda plan: saved_plan_matches(text, plan)
 

@@ -58,6 +58,10 @@ GONE = frozenset({ReplicaState.UNLOADED, ReplicaState.LOAD_FAILED})
 """States in which a version takes no memory of its replica."""
 
 
+LEAVING = frozenset({ReplicaState.UNLOAD_REQUESTED, ReplicaState.UNLOADING, ReplicaState.DRAINING})
+"""States in which a version still takes memory, but not for long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The annotation `failed`: a version that failed to load, kept on the object so that the next pass knows.
@@ -118,6 +122,11 @@ class Placed:
     def occupied(self) -> tuple[int, ...]:
         """Indices of the server replicas whose memory it takes, or will take when its load ends."""
         return tuple(index for index, state in self.replicas if state not in GONE)
+
+    @property
+    def staying(self) -> tuple[int, ...]:
+        """Indices of the server replicas that it goes on being on: those that it occupies and is not leaving."""
+        return tuple(index for index, state in self.replicas if state not in GONE | LEAVING)
 
     @property
     def loading(self) -> bool:

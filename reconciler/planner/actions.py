@@ -157,7 +157,7 @@ def change(
 
 
 def grow_back(manifest: ModelManifest, reason: Reason, memory: int, held: int) -> Action:
-    """The version that `manifest` says, loaded on `held` replicas by then, gets the rest of its replicas."""
+    """The version that `manifest` says, loaded on `held` replicas by then, gets the rest of them: a rollout is over."""
     wanted = manifest.spec.wanted_replicas
     return Action(
         id=action_id(ActionKind.CHANGE, manifest.name, manifest.spec.digest),
@@ -169,7 +169,7 @@ def grow_back(manifest: ModelManifest, reason: Reason, memory: int, held: int) -
         model=manifest,
         takes=_uses(manifest.spec.server or "", wanted - held, memory),
         source=_source(manifest),
-        detail=f"replicas {held} → {wanted}" if held < wanted else "the stepped rollout is over",
+        detail=f"replicas {held} → {wanted}" if held < wanted else "nothing has to be returned to any more",
     )
 
 
@@ -190,7 +190,6 @@ def adopt(manifest: ModelManifest, reason: Reason) -> Action:
 def remove(kind: ActionKind, manifest: ModelManifest, reason: Reason, versions: tuple[LiveVersion, ...]) -> Action:
     """The object deleted and its `versions` unloaded: for good (decommission), or to be written anew (withdraw)."""
     version = versions[-1] if versions else None
-    occupied = [v for v in versions if v.occupied]
     return Action(
         id=action_id(kind, manifest.name),
         kind=kind,
@@ -200,19 +199,20 @@ def remove(kind: ActionKind, manifest: ModelManifest, reason: Reason, versions: 
         digest=(version.digest if version else None) or manifest.spec.digest,
         number=version.number if version else None,
         model=manifest,
-        frees=tuple(use for v in occupied for use in _uses(v.server, len(v.occupied), v.memory)),
+        frees=_all_of(versions),
         source=_source(manifest) if kind is ActionKind.WITHDRAW else None,
     )
 
 
-def wait_until_deleted(name: str, reason: Reason, source: Source | None) -> Action:
-    """Waits until an object being deleted is gone."""
+def wait_until_deleted(name: str, reason: Reason, versions: tuple[LiveVersion, ...], source: Source | None) -> Action:
+    """Waits until an object being deleted is gone, and its `versions` with it."""
     return Action(
         id=action_id(ActionKind.WAIT_DELETED, name),
         kind=ActionKind.WAIT_DELETED,
         subject=name,
         reason=reason,
         time_limit=DELETION_TIME,
+        frees=_all_of(versions),
         source=source,
     )
 
@@ -235,6 +235,10 @@ def _label(version: LiveVersion) -> str:
 
 def _uses(server: str, replicas: int, amount: int | None) -> tuple[MemoryUse, ...]:
     return (MemoryUse(server, replicas, amount),) if replicas and amount else ()
+
+
+def _all_of(versions: tuple[LiveVersion, ...]) -> tuple[MemoryUse, ...]:
+    return tuple(use for version in versions for use in _uses(version.server, len(version.occupied), version.memory))
 
 
 def _source(manifest: ModelManifest) -> Source | None:

@@ -12,7 +12,8 @@ from reconciler.planner.room import Replica
 def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> tuple[Capacity, ...]:
     """Returns one row per server replica, sorted.
 
-    Where the scheduler may choose, peak and after are what it could come to at most, never above the limit.
+    Where the scheduler may choose, peak and after are what it could come to at most, never above the limit (or what was
+    there before, where room has leaked).
 
     Args:
         late: the actions that shrink or delete servers after everything else.
@@ -35,9 +36,11 @@ def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> t
                 after[server, index] = taken + coming[index] if index in coming else 0
     rows = []
     for (server, index), bounds in sorted(arrangement.rooms.bounds.items()):
-        final = min(after[server, index], bounds.limit)
-        peak = min(max(bounds.limit - bounds.lowest, final), bounds.limit)
-        rows.append(Capacity(server, index, bounds.limit, bounds.limit - bounds.before, peak, final))
+        before = bounds.limit - bounds.before
+        most = max(bounds.limit, before)
+        final = min(after[server, index], most)
+        peak = min(max(bounds.limit - bounds.lowest, final), most)
+        rows.append(Capacity(server, index, bounds.limit, before, peak, final))
     return tuple(rows)
 
 

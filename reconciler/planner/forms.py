@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from reconciler.health import carries_all_traffic, is_whole, leftovers
-from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, VersionState
+from reconciler.health import carries_all_traffic, leftovers
+from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, Rollout, VersionState
 from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason
 from reconciler.planner import actions as build
@@ -39,15 +39,24 @@ def beside(
     decision: Decision,
     manifest: ModelManifest | None = None,
     priority: Priority = Priority.ROLLOUT,
+    record: Rollout | None = None,
 ) -> Unit:
-    """Returns the unit that loads the new version beside those that are there, then retires them."""
+    """Returns the unit that loads the new version beside those that are there, then retires them.
+
+    With `record`, what serves had given up replicas before: that stays on the object until the new version is whole.
+    """
     assert situation.live is not None
     manifest = manifest or situation.written()
+    written = situation.with_replicas(manifest, manifest.spec.wanted_replicas, record) if record else manifest
     retired = [version for version in situation.live.versions if version.occupied]
-    loading, need = asked_load(situation, manifest, decision.reason)
-    shift = build.shift(manifest, decision.reason)
+    loading, need = asked_load(situation, written, decision.reason)
+    shift = build.shift(written, decision.reason)
     actions = [*loading, shift, *build.retire(manifest, retired, decision.reason)]
-    return with_fewer(Unit(decision, priority, chained(actions), need, build.unloads(actions, retired)), manifest)
+    unit = with_fewer(Unit(decision, priority, chained(actions), need, build.unloads(actions, retired)), manifest)
+    if record is None:
+        return unit
+    over = build.grow_back(manifest, Reason.GROW_BACK, need.amount, manifest.spec.wanted_replicas)
+    return dataclasses.replace(unit, actions=chained([*actions, over]))
 
 
 def recreate(situation: Situation, decision: Decision, priority: Priority = Priority.ROLLOUT) -> Unit:
@@ -103,7 +112,7 @@ def finishing_actions(
     version = live.live_version
     assert version is not None
     actions: list[Action] = []
-    if not is_whole(version):
+    if version.loading or version.state is VersionState.PROGRESSING:
         actions.append(build.load(manifest, reason, memory=None, number=version.number))
     if not carries_all_traffic(live, version.number):
         actions.append(build.shift(manifest, reason, number=version.number))
@@ -115,9 +124,20 @@ def finished(live: LiveModel) -> LiveModel:
     """Returns `live` as it is once the rollout under way has reached its end."""
     version = live.live_version
     assert version is not None
-    replicas = tuple((index, ReplicaState.AVAILABLE) for index in version.occupied)
-    whole = dataclasses.replace(version, state=VersionState.AVAILABLE, replicas=replicas)
-    return dataclasses.replace(live, versions=(whole,), route=((version.number, 100),))
+    replicas = tuple((index, ReplicaState.AVAILABLE) for index in version.staying)
+    over = dataclasses.replace(version, state=VersionState.AVAILABLE, replicas=replicas)
+    return dataclasses.replace(live, versions=(over,), route=((version.number, 100),))
+
+
+def foreseeable(live: LiveModel) -> bool:
+    """Returns whether it can be told what the rollout under way leaves.
+
+    It cannot where replicas are being moved elsewhere, or where some have failed, or found no place, already.
+    """
+    version = live.live_version
+    assert version is not None
+    going_well = version.state in (VersionState.PROGRESSING, VersionState.AVAILABLE)
+    return going_well and version.staying == version.occupied
 
 
 def heal(situation: Situation, decision: Decision) -> Unit:
@@ -128,7 +148,9 @@ def heal(situation: Situation, decision: Decision) -> Unit:
     """
     version = situation.live_version
     assert version is not None
-    manifest = situation.with_replicas(situation.written_as_live(), version.available)
+    assert situation.live is not None
+    record = situation.live.rollout if situation.serves_previous and situation.desired is not None else None
+    manifest = situation.with_replicas(situation.written_as_live(), version.available, record)
     detail = f"replicas {version.wanted} → {version.available}, what is available"
     action = build.change(
         manifest, Reason.AVAILABLE_ONLY, version, version.memory, version.available, f"*{version.available}", detail
@@ -162,7 +184,7 @@ def change(
     assert situation.live is not None
     manifest = manifest or situation.written()
     wanted = manifest.spec.wanted_replicas
-    growth = max(0, wanted - len(version.occupied))
+    growth = max(0, wanted - len(version.staying))
     detail = f"replicas {version.wanted} → {wanted}" if wanted != version.wanted else ""
     memory = version.memory or situation.memory or 0
     action = build.change(manifest, decision.reason, version, memory, detail=detail)
@@ -179,9 +201,9 @@ def retrigger(situation: Situation, decision: Decision, priority: Priority = Pri
     """Returns the unit that has the same version scheduled once more, and then finishes what it replaces."""
     assert situation.live is not None
     live, version = situation.live, situation.live_version
-    held = version.occupied if version is not None else ()
-    manifest = situation.written()
-    missing = max(1, situation.replicas - len(held))
+    held = version.staying if version is not None else ()
+    manifest = situation.recorded(situation.written())
+    missing = max(0, situation.replicas - len(held))
     memory = situation.memory or (version.memory if version is not None else 0)
     action = build.retrigger(manifest, decision.reason, memory, missing, version)
     placed = version.server if version is not None and held else None
@@ -193,7 +215,7 @@ def retrigger(situation: Situation, decision: Decision, priority: Priority = Pri
         missing,
         frozenset() if placed else manifest.spec.needs,
         placed or manifest.spec.server,
-        frozenset(held),
+        frozenset(version.occupied) if version is not None and placed else frozenset(),
         asking[0].id if asking else None,
     )
     actions: list[Action] = [*asking, action]
@@ -202,7 +224,7 @@ def retrigger(situation: Situation, decision: Decision, priority: Priority = Pri
         actions.append(build.shift(manifest, decision.reason, number))
     retired = list(leftovers(live))
     actions += build.retire(manifest, retired, decision.reason)
-    return Unit(decision, priority, chained(actions), need, build.unloads(actions, retired))
+    return Unit(decision, priority, chained(actions), need if missing else None, build.unloads(actions, retired))
 
 
 def adopt(situation: Situation, decision: Decision) -> Unit:
@@ -236,12 +258,14 @@ def wait_only(situation: Situation, decision: Decision) -> Unit:
 
 def wait_until_deleted(situation: Situation, reason: Reason) -> Action:
     """Returns the action that waits until the model's object is gone."""
-    return build.wait_until_deleted(situation.name, reason, situation.desired.source if situation.desired else None)
+    assert situation.live is not None
+    source = situation.desired.source if situation.desired else None
+    return build.wait_until_deleted(situation.name, reason, situation.live.versions, source)
 
 
 def asked_load(situation: Situation, manifest: ModelManifest, reason: Reason) -> tuple[list[Action], Need]:
     """Returns the load of `manifest`, after the probe that asks for it where one is due, and what they take."""
-    memory = manifest.spec.memory if manifest.spec.memory is not None else situation.memory
+    memory = situation.memory_of(manifest.spec)
     load = build.load(manifest, reason, memory)
     asking = [build.probe(manifest, reason, memory)] if situation.probes else []
     return [*asking, load], new_need(situation, manifest, load.id, asking[0].id if asking else None)
@@ -250,7 +274,7 @@ def asked_load(situation: Situation, manifest: ModelManifest, reason: Reason) ->
 def new_need(situation: Situation, manifest: ModelManifest, action: str, asked_by: str | None = None) -> Need:
     """Returns what a new version takes."""
     spec = manifest.spec
-    memory = spec.memory if spec.memory is not None else situation.memory
+    memory = situation.memory_of(spec)
     assert memory is not None
     return Need(action, memory, spec.wanted_replicas, spec.needs, spec.server, asked_by=asked_by)
 

@@ -64,8 +64,8 @@ def arrange(
     in_waves = _Arranger(_rooms(servers, headroom, stray), frozenset()).run(ordered)
     if not in_waves.blocked:
         return in_waves
-    without_room = [unit.need for unit in in_waves.blocked if unit.need]
-    tight = _connected(without_room, [unit.need for unit in ordered if unit.need], in_waves.rooms)
+    without_room = [need for unit in in_waves.blocked for need in unit.needs]
+    tight = _connected(without_room, [need for unit in ordered for need in unit.needs], in_waves.rooms)
     one_by_one = _Arranger(_rooms(servers, headroom, stray), tight).run(ordered)
     return one_by_one if len(one_by_one.blocked) < len(in_waves.blocked) else in_waves
 
@@ -108,14 +108,9 @@ class _Arranger:
     def run(self, units: list[Unit]) -> Arrangement:
         for unit in units:
             self._foresee(unit)
-        ready = [unit for unit in units if unit.need is None]
-        for unit in ready:
-            self.result.placed.append(unit)
-            if unit.priority is Priority.DECOMMISSION:
-                self.farewells += unit.releases
-                self.farewell_actions.add(unit.actions[-1].id)
-            else:
-                self.pool += unit.releases
+        for unit in units:
+            if unit.need is None:
+                self._place_free(unit)
         for rank in sorted({unit.priority for unit in units}):
             self._place_all([unit for unit in units if unit.need is not None and unit.priority is rank])
         self._retire_last()
@@ -155,7 +150,22 @@ class _Arranger:
         """Places the first alternative that fits, once waves are given up."""
         if not self.one_by_one:
             return False
-        return any(self._place_stepped(other) if other.steps else self._place(other) for other in unit.alternatives)
+        return any(self._place_alternative(other) for other in unit.alternatives)
+
+    def _place_alternative(self, unit: Unit) -> bool:
+        if unit.need is None:
+            self._place_free(unit)
+            return True
+        return self._place_stepped(unit) if unit.steps else self._place(unit)
+
+    def _place_free(self, unit: Unit) -> None:
+        """Places a unit that takes nothing; what it frees may be counted on."""
+        self.result.placed.append(unit)
+        if unit.priority is Priority.DECOMMISSION:
+            self.farewells += unit.releases
+            self.farewell_actions.add(unit.actions[-1].id)
+        else:
+            self.pool += unit.releases
 
     def _place_stepped(self, unit: Unit) -> bool:
         """Places a stepped rollout where nothing runs beside it."""
@@ -167,19 +177,18 @@ class _Arranger:
         ends = sequence(self.rooms, unit, self.foreseen) if names <= self.one_by_one else None
         if ends is None:
             return False
-        edges = self._memory_edges(lambda less: sequence(self.rooms, unit, self.foreseen, less) is not None, [])
+        edges = self._memory_edges(names, lambda less: sequence(self.rooms, unit, self.foreseen, less) is not None, [])
         edges |= {Edge(s.early, EdgeKind.SERVER) for s in servers if s.early is not None and s.steadied}
         edges |= self._server_edges(need) | self._after_tails(names, [])
         reach = frozenset((name, index) for name in names for index in self.rooms.servers[name].replicas)
         merge(self.rooms, ends)
         self.result.counted |= {release.action for release in unit.releases}
-        self.spent += [release for release in unit.releases if release.action == steps.unload]
+        self.spent += [release for release in unit.releases if release.amount]
         for booked in (need, steps.grow):
             if booked is not None:
                 self.result.reach[booked.action] = reach
         own = {action.id for action in unit.actions}
-        first = _first_in_turn(unit)
-        self.extra.setdefault(first, set()).update(edge for edge in edges if edge.action not in own)
+        self.extra.setdefault(steps.first, set()).update(edge for edge in edges if edge.action not in own)
         for name in names:
             self.tails[name] = unit.actions[-1].id
         self.result.placed.append(unit)
@@ -200,7 +209,9 @@ class _Arranger:
         self._spend(counted_on)
         strictly = bool(names & self.one_by_one)
         alone = strictly or bool(counted_on) or bool(unit.own_releases)
-        edges = self._memory_edges(lambda less: self.rooms.fits(need, less), counted_on) | self._server_edges(need)
+        edges = self._memory_edges(names, lambda less: self.rooms.fits(need, less), counted_on) | self._server_edges(
+            need
+        )
         self.result.reach[need.action], before = self.waves.book(need, alone)
         after_wave = {Edge(action, EdgeKind.CHAIN) for action in before}
         edges |= self._after_tails(names, counted_on) if strictly else after_wave
@@ -209,11 +220,15 @@ class _Arranger:
         return True
 
     def _spend(self, counted_on: list[Release]) -> None:
-        """Takes what is counted on out of the pool, and with it all else that the same actions free."""
+        """Takes what is counted on out of the pool, and with it all else that the same actions free: others may use it.
+
+        Whoever does has to wait for the same actions, so it is remembered as spent.
+        """
         actions = {release.action for release in counted_on}
         for release in (*self.pool, *self.farewells):
-            if release.action in actions and release not in counted_on:
+            if release.action in actions and release not in counted_on and release.amount:
                 self._credit(release)
+                self.spent.append(release)
         self.pool = [release for release in self.pool if release.action not in actions]
         self.farewells = [release for release in self.farewells if release.action not in actions]
 
@@ -228,11 +243,10 @@ class _Arranger:
         for name in names & self.one_by_one:
             self.tails[name] = unit.actions[-1].id
         for release in unit.releases:
-            if release in own:
-                continue
-            if strictly and release.server in names:
-                self._credit(release)
-                self.spent.append(release)
+            if release in own or (strictly and release.server in names):
+                if release not in own:
+                    self._credit(release)
+                self.spent += [release] if release.amount else []
             else:
                 self.pool.append(release)
         self.result.placed.append(unit)
@@ -266,18 +280,21 @@ class _Arranger:
                 self._credit(release)
         return counted if fits else None
 
-    def _memory_edges(self, fits: Callable[[dict[Replica, int]], bool], counted_on: list[Release]) -> set[Edge]:
+    def _memory_edges(
+        self, names: set[str], fits: Callable[[dict[Replica, int]], bool], counted_on: list[Release]
+    ) -> set[Edge]:
         """Returns an edge to each unload without which there would be no room, the latest ones first.
 
         Args:
-            fits: whether there is room even with so many bytes less on some replicas.
+            names: the servers that matter. fits: whether there is room even with so many bytes less on some replicas.
         """
         required = {Edge(release.action, EdgeKind.MEMORY) for release in counted_on}
+        spent = [release for release in self.spent if release.server in names]
         less: dict[Replica, int] = {}
-        for release in self.spent:
+        for release in spent:
             for index in release.replicas:
                 less[release.server, index] = less.get((release.server, index), 0) + release.amount
-        for release in reversed(self.spent):
+        for release in reversed(spent):
             if fits(less):
                 break
             required.add(Edge(release.action, EdgeKind.MEMORY))

@@ -20,9 +20,12 @@ class Violation(Exception):
     """An action breaks a promise of the plan; the text says which, for a person."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Copy:
-    """One version of a model: where it is, what it takes, whether it can answer, whether it is `ModelAvailable`."""
+    """One version of a model: where it is, what it takes, whether it can answer, whether it is `ModelAvailable`.
+
+    `in_flight`: it is the live version, and a load of it was in flight when the plan began and is not over.
+    """
 
     digest: str
     number: int | None
@@ -31,11 +34,29 @@ class Copy:
     amount: int
     loaded: bool
     settled: bool = False
+    in_flight: bool = False
+    leaving: frozenset[Slot] = frozenset()
+
+    @property
+    def held(self) -> set[Slot]:
+        """The slots that it goes on being on."""
+        return self.slots - self.leaving
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A load that an action waits for, and the slots that it is in flight on."""
+
+    copy: Copy
+    slots: frozenset[Slot]
 
 
 @dataclass(slots=True)
 class World:
-    """Room per server replica in bytes, versions per model, and which version has each route."""
+    """Room per server replica in bytes, versions per model, and which version has each route.
+
+    Nothing is placed on replicas that are `away`: not ready, or of a server that is being deleted.
+    """
 
     guards: Guards
     choose: Callable[[list[str]], str]
@@ -46,9 +67,10 @@ class World:
     configs: dict[str, frozenset[str]] = field(default_factory=dict)
     copies: dict[str, list[Copy]] = field(default_factory=dict)
     route: dict[str, Copy] = field(default_factory=dict)
-    flying: dict[str, Copy] = field(default_factory=dict)
+    flying: dict[str, Flight] = field(default_factory=dict)
     may_go: set[str] = field(default_factory=set)
     overdrawn: dict[Slot, int] = field(default_factory=dict)
+    away: set[Slot] = field(default_factory=set)
     touched: set[Slot] = field(default_factory=set)
 
     def start(self, action: Action) -> None:
@@ -85,8 +107,12 @@ class World:
 
     def fail(self, action: Action) -> None:
         """Ends a load that failed: it takes no memory any more. A version that answers keeps what it has."""
-        copy = self.flying.pop(action.id, None)
-        if copy is not None and not copy.loaded and copy in self.copies.get(action.subject, []):
+        flight = self.flying.pop(action.id, None)
+        if flight is None:
+            return
+        copy = flight.copy
+        copy.in_flight = False
+        if not copy.loaded and copy in self.copies.get(action.subject, []):
             self._leave(copy)
             self.copies[action.subject].remove(copy)
 
@@ -117,22 +143,28 @@ class World:
 
     def _view(self, slot: Slot) -> int:
         """Room as the scheduler sees it: loads in flight count once more than they really take."""
-        flying = sum(copy.amount for copy in self.flying.values() if slot in copy.slots and not copy.loaded)
-        return self.free[slot] - flying
+        return self.free[slot] - sum(flight.copy.amount for flight in self.flying.values() if slot in flight.slots)
 
     def _start_probe(self, action: Action) -> None:
-        self.flying[action.id] = self._new_copy(action)
+        copy = self._new_copy(action)
+        self.flying[action.id] = Flight(copy, frozenset(copy.slots))
 
     def _finish_probe(self, action: Action) -> None:
-        self._leave(self.flying.pop(action.id))
+        self._leave(self.flying.pop(action.id).copy)
 
     def _start_load(self, action: Action) -> None:
         assert action.model is not None
         copy = self._find(action)
+        if action.kind is ActionKind.LOAD and copy is not None and action.number is not None:
+            # Nothing is written: it waits for what is in flight.
+            self.flying[action.id] = Flight(copy, frozenset(copy.held if copy.in_flight else ()))
+            return
+        self._check_nothing_superseded(action, copy)
         if action.kind is not ActionKind.CHANGE:
             self._check_route_is_kept(action, copy)
         wanted = action.model.spec.wanted_replicas
-        if copy is None or (not copy.slots and not copy.loaded):
+        before = set() if copy is None else set(copy.slots)
+        if copy is None or (not copy.held and not copy.loaded):
             made = self._new_copy(action)
             if copy is not None:
                 made.number = copy.number
@@ -143,7 +175,7 @@ class World:
             self._resize(action, copy, wanted)
         else:
             raise Violation(f"{action.id} loads what is loading already")
-        self.flying[action.id] = copy
+        self.flying[action.id] = Flight(copy, frozenset(copy.slots - before))
 
     def _check_route_is_kept(self, action: Action, copy: Copy | None) -> None:
         """Where the scheduler moves the route: only a version that is `ModelAvailable` keeps it (docs/seldon.md)."""
@@ -152,6 +184,12 @@ class World:
             return
         if not serving.settled and self._answers(action.subject):
             raise Violation(f"{action.id} takes {action.subject} off the air: what serves is not whole")
+
+    def _check_nothing_superseded(self, action: Action, copy: Copy | None) -> None:
+        """A load in flight that is superseded keeps its room for good (docs/seldon.md, "Capacity")."""
+        known = self.copies.get(action.subject, [])
+        if known and known[-1] is not copy and known[-1].in_flight:
+            raise Violation(f"{action.id} supersedes a load in flight")
 
     def _new_copy(self, action: Action) -> Copy:
         manifest = action.model
@@ -170,10 +208,10 @@ class World:
 
     def _resize(self, action: Action, copy: Copy, wanted: int) -> None:
         """Grows a version in place, or shrinks it: those replicas go that have least room."""
-        more = wanted - len(copy.slots)
+        more = wanted - len(copy.held)
         if more > 0:
             copy.settled = False
-            open_slots = [slot for slot in self.free if slot[0] == copy.server and slot not in copy.slots]
+            open_slots = [slot for slot in self._open(copy.server) if slot not in copy.slots]
             fitting = sorted((s for s in open_slots if self._view(s) >= copy.amount), key=self._order)
             if len(fitting) < more:
                 raise Violation(f"{action.id} could find no place for {more} more replicas")
@@ -201,16 +239,20 @@ class World:
         for name in [spec.server] if spec.server else sorted(self.offers):
             if not spec.needs <= self.offers.get(name, frozenset()) or name not in self.offers:
                 continue
-            slots = [s for s in self.free if s[0] == name and self._view(s) >= amount]
+            slots = [slot for slot in self._open(name) if self._view(slot) >= amount]
             found[name] = sorted(slots, key=self._order)
         return found
+
+    def _open(self, server: str) -> list[Slot]:
+        return [slot for slot in self.free if slot[0] == server and slot not in self.away]
 
     def _order(self, slot: Slot) -> tuple[int, int]:
         return (-self._view(slot), slot[1]) if slot in self.free else (0, slot[1])
 
     def _finish_load(self, action: Action) -> None:
-        copy = self.flying.pop(action.id)
+        copy = self.flying.pop(action.id).copy
         copy.loaded = copy.settled = True
+        copy.in_flight = False
         if action.kind is ActionKind.CHANGE:
             self._drop_newer(action.subject, copy)
 
@@ -236,7 +278,7 @@ class World:
             if not recreated:
                 raise Violation(f"{action.id} takes {action.subject} off the air")
             self.may_go.add(action.subject)
-        if not copy.loaded and any(flying is copy for flying in self.flying.values()):
+        if not copy.loaded and any(flight.copy is copy for flight in self.flying.values()):
             raise Violation(f"{action.id} ends a load in flight")
 
     def _finish_unload(self, action: Action) -> None:
@@ -250,7 +292,8 @@ class World:
         answers = action.subject in self.route and self._answers(action.subject)
         if action.kind is ActionKind.WITHDRAW and answers and not recreated:
             raise Violation(f"{action.id} takes {action.subject} off the air")
-        if any(flying in self.copies.get(action.subject, []) for flying in self.flying.values()):
+        known = self.copies.get(action.subject, [])
+        if any(flight.copy in known for flight in self.flying.values()) or (known and known[-1].in_flight):
             raise Violation(f"{action.id} ends a load in flight")
         self.may_go.add(action.subject)
 
@@ -265,10 +308,12 @@ class World:
         self.offers[action.subject] = self._offered(action.subject, spec)
         for index in range(spec.wanted_replicas):
             slot = (action.subject, index)
+            self.away.discard(slot)
             used = self.limits.get(slot, 0) - self.free.get(slot, 0)
             self.limits[slot] = spec.limit
+            before = self.free.get(slot, 0)
             self.free[slot] = spec.limit - used
-            if self.free[slot] < 0:
+            if self.free[slot] < min(0, before):
                 raise Violation(f"{action.id} leaves {action.subject}/{index} over its limit")
 
     def _offered(self, name: str, spec: ServerSpec) -> frozenset[str]:
@@ -331,12 +376,16 @@ def world(live: LiveState, guards: Guards, choose: Callable[[list[str]], str]) -
             made.limits[server.name, replica.index] = replica.limit
             made.free[server.name, replica.index] = replica.room
             made.overdrawn[server.name, replica.index] = min(0, replica.room)
+            if server.deleting or not replica.ready:
+                made.away.add((server.name, replica.index))
     for model in live.models:
         for version in model.versions:
             slots = {(version.server, index) for index in version.occupied}
             loaded = version.available > 0
             settled = version.state is VersionState.AVAILABLE
             copy = Copy(version.digest or "", version.number, version.server, slots, version.memory, loaded, settled)
+            copy.in_flight = version.loading and version is model.live_version
+            copy.leaving = frozenset(slots) - {(version.server, index) for index in version.staying}
             made.copies.setdefault(model.name, []).append(copy)
             if loaded and any(number == version.number and weight for number, weight in model.route):
                 made.route[model.name] = copy

@@ -30,7 +30,7 @@ def rescue(situation: Situation, decision: Decision) -> Unit:
     if situation.same_version and not _nothing_left(situation):
         first = forms.retrigger(situation, decision, Priority.RESCUE)
     else:
-        first = forms.beside(situation, decision, priority=Priority.RESCUE)
+        first = forms.beside(situation, decision, situation.recorded(situation.written()), Priority.RESCUE)
     return dataclasses.replace(first, alternatives=tuple(_others(situation, decision)))
 
 
@@ -44,11 +44,11 @@ def back_to_whole(situation: Situation, decision: Decision) -> Unit | None:
         return None
     if serving == version:
         return _live_version_to_whole(situation, decision, version)
-    if live.rollout is None or serving.digest != live.rollout.previous.digest:
+    if live.rollout is None or not situation.serves_previous or serving.available >= live.rollout.replicas:
         return None
     if situation.traits.reuses_versions:
         return forms.change(situation, decision, serving, previous(situation), restores=True)
-    return way_back(situation, decision)
+    return None if situation.memory_of(live.rollout.previous) is None else way_back(situation, decision)
 
 
 def _live_version_to_whole(situation: Situation, decision: Decision, version: LiveVersion) -> Unit | None:
@@ -70,7 +70,7 @@ def to_the_end(situation: Situation, decision: Decision) -> Unit | None:
     if not rollout_under_way(live):
         return back_to_whole(situation, decision) if live.rollout is not None else None
     first = forms.finish(situation, decision)
-    if live.rollout is None:
+    if live.rollout is None or not forms.foreseeable(live):
         return first
     following = back_to_whole(dataclasses.replace(situation, live=forms.finished(live)), decision)
     return first if following is None else forms.after(first, following, otherwise=first)
@@ -88,8 +88,10 @@ def _others(situation: Situation, decision: Decision) -> Iterator[Unit]:
     for replicas in range(situation.replicas - 1, 0, -1):
         count = f"{replicas} replica{'' if replicas == 1 else 's'}"
         yield _with_fewer(situation, _also(decision, f"with {count} only"), replicas)
-    if live.rollout is not None and live.rollout.previous.digest != situation.written().spec.digest:
-        before = _also(decision, f"back to {live.rollout.previous.storage_uri}")
+    previously = None if live.rollout is None else live.rollout.previous
+    known = previously is not None and situation.memory_of(previously) is not None
+    if previously is not None and known and previously.digest != situation.written().spec.digest:
+        before = _also(decision, f"back to {previously.storage_uri}")
         yield forms.beside(situation, before, previous(situation), Priority.RESCUE)
     if any(version.occupied for version in live.versions):
         yield forms.recreate(situation, _also(decision, "recreated: nothing answers anyway"), Priority.RESCUE)
@@ -99,11 +101,11 @@ def _with_fewer(situation: Situation, decision: Decision, replicas: int) -> Unit
     """The desired version with fewer replicas: scheduled anew by the change, or loaded so."""
     live, version = situation.live, situation.live_version
     assert live is not None
-    manifest = situation.with_replicas(situation.written(), replicas)
+    manifest = situation.with_replicas(situation.written(), replicas, live.rollout)
     if not situation.same_version or version is None or _nothing_left(situation):
         return forms.beside(situation, decision, manifest, Priority.RESCUE)
     memory = situation.memory or version.memory
-    held = len(version.occupied)
+    held = len(version.staying)
     change = build.change(manifest, decision.reason, version, memory, held, f"*{replicas}", f"replicas {replicas}")
     need = _change_need(change.id, manifest.spec.needs, situation, memory, replicas)
     retired = list(leftovers(live))
@@ -114,12 +116,13 @@ def _with_fewer(situation: Situation, decision: Decision, replicas: int) -> Unit
 
 def _change_need(action: str, needs: frozenset[str], situation: Situation, memory: int, replicas: int) -> Need | None:
     version = situation.live_version
-    held = version.occupied if version is not None else ()
-    server = version.server if version is not None and held else situation.written().spec.server
+    held = version.staying if version is not None else ()
     missing = replicas - len(held)
-    return (
-        Need(action, memory, missing, frozenset() if held else needs, server, frozenset(held)) if missing > 0 else None
-    )
+    if missing <= 0:
+        return None
+    if version is None or not held:
+        return Need(action, memory, missing, needs, situation.written().spec.server)
+    return Need(action, memory, missing, frozenset(), version.server, frozenset(version.occupied))
 
 
 def _also(decision: Decision, text: str) -> Decision:

@@ -111,9 +111,11 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
     loading = sorted({name for name, version in stays if version.loading})
     if loading:
         return f"a load of {_some(loading)} is in flight on it"
-    crowded = sorted({name for name, v in stays if any(room.get(i, 0) < 0 for i in v.occupied)})
-    if crowded:
-        return f"its replicas would be too small ({format_bytes(spec.limit)}) for what is on them ({_some(crowded)})"
+    small = {r.index for r in left if room[r.index] < 0 and spec.limit < r.limit}
+    if small:
+        crowded = sorted({name for name, v in stays if small & set(v.occupied)})
+        what = _some(crowded) if crowded else "room that its scheduler counts as taken"
+        return f"its replicas would be too small ({format_bytes(spec.limit)}) for what is on them ({what})"
     offered = _offered(server, spec)
     specs = {model.name: model.spec for model in live.models}
     unserved = sorted({name for name, _ in stays if not specs[name].needs <= offered})

@@ -54,7 +54,7 @@ def _too_few_replicas(need: Need, candidates: list[Outlook], rooms: Rooms) -> tu
     wanted, most = need.replicas + held, sizes[best] + held
     total = len(rooms.servers[best].replicas) + need.replicas - sizes[best]
     told = ", ".join(f"{name} can give {count + held}" for name, count in sorted(sizes.items()))
-    largest = max(outlook.limit for outlook in rooms.servers[best].replicas.values()) if most else 0
+    largest = max((outlook.limit for outlook in rooms.servers[best].replicas.values()), default=0)
     size = ""
     if need.amount > largest:
         size = f", and {format_bytes(need.amount)} is more than one of its replicas can hold ({format_bytes(largest)})"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from reconciler.health import serving_version
+from reconciler.health import is_whole, serving_version
 from reconciler.model.codec import MODEL_ANNOTATIONS, model_policy, model_policy_annotations
 from reconciler.model.live import LiveModel, LiveVersion, Rollout, Traits, VersionState
-from reconciler.model.manifests import ModelManifest, ModelPolicy, Source
+from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, Source
 from reconciler.model.plan import Guards, ProbePolicy
 from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_to_json
 from reconciler.planner.ownership import marked, metadata_differs
@@ -84,17 +84,22 @@ class Situation:
     @property
     def memory(self) -> int | None:
         """Bytes that a replica of the desired version takes, as reckoned; None when unknown and not assumed."""
-        if self.desired is None:
-            return None
-        memory = self.desired.spec.memory
-        return self.guards.default_model_memory if memory is None else memory
+        return None if self.desired is None else self.memory_of(self.desired.spec)
+
+    def memory_of(self, spec: ModelSpec) -> int | None:
+        """Bytes that a replica of `spec` takes, as reckoned; None when unknown and not assumed."""
+        return self.guards.default_model_memory if spec.memory is None else spec.memory
 
     @property
     def replicas(self) -> int:
-        """Replicas of the desired version: Git's number, else (an HPA's) live one, else 1."""
+        """Replicas of the desired version: Git's number, else (an HPA's) live one, else 1.
+
+        A live number that a stepped rollout lowered is not the autoscaler's: the one to return to counts.
+        """
         assert self.desired is not None
         if self.desired.spec.replicas is None and self.live is not None:
-            return self.live.spec.wanted_replicas
+            record = self.live.rollout
+            return self.live.spec.wanted_replicas if record is None else record.replicas
         return self.desired.spec.wanted_replicas
 
     @property
@@ -107,12 +112,50 @@ class Situation:
         return refused or self.serving is not None or self.guards.probe is ProbePolicy.ALWAYS
 
     @property
-    def most_unavailable(self) -> int:
-        """How many replicas a stepped rollout may do without: a number or a share, rounded up; half by default."""
-        assert self.desired is not None
-        text = self.desired.policy.max_unavailable or "50%"
-        share = -(-self.replicas * int(text[:-1]) // 100) if text.endswith("%") else int(text)
-        return max(0, min(share, self.replicas - 1))
+    def policy(self) -> ModelPolicy:
+        """What our annotations say: Git's, else those of the live object."""
+        if self.desired is not None:
+            return self.desired.policy
+        assert self.live is not None
+        return model_policy(dict(self.live.annotations))[0]
+
+    @property
+    def may_step(self) -> bool:
+        """Whether the number of replicas is ours to lower: Git says it, or we have lowered it already."""
+        recorded = self.live is not None and self.live.rollout is not None
+        return recorded or (self.desired is not None and self.desired.spec.replicas is not None)
+
+    @property
+    def serves_previous(self) -> bool:
+        """Whether what answers is what the stepped rollout on record has to return to.
+
+        The cluster may not know the digest of an older version; then it is the one before the live version, if the
+        rollout leads to that.
+        """
+        live, serving = self.live, self.serving
+        if live is None or live.rollout is None or serving is None:
+            return False
+        if serving.digest is None and serving != live.live_version:
+            return live.spec.digest == live.rollout.digest
+        return serving.digest == live.rollout.previous.digest
+
+    @property
+    def route_at_risk(self) -> bool:
+        """Whether what answers would lose its route to whatever version is scheduled, and cannot be healed in place.
+
+        Where the scheduler moves the route, only a version that is `ModelAvailable` keeps it (docs/seldon.md, "How a
+        rolling update really runs"), and only the live version can be changed.
+        """
+        serving = self.serving
+        if serving is None or serving == self.live_version or self.traits.commands_traffic:
+            return False
+        return not is_whole(serving)
+
+    def most_unavailable(self, replicas: int) -> int:
+        """How many of `replicas` a stepped rollout may do without: a number or a share, rounded up; half by default."""
+        text = self.policy.max_unavailable or "50%"
+        share = -(-replicas * int(text[:-1]) // 100) if text.endswith("%") else int(text)
+        return max(0, min(share, replicas - 1))
 
     def written(self) -> ModelManifest:
         """Returns the manifest as it is written to the cluster: replicas resolved, owner and commit marked.
@@ -134,15 +177,29 @@ class Situation:
         A stepped rollout on record stays there: writing this ends none.
         """
         assert self.live is not None
-        if self.desired is not None:
-            return on_record(dataclasses.replace(self.written(), spec=self.live.spec), self.live.rollout)
-        policy, _ = model_policy(dict(self.live.annotations))
-        return _as_manifest(self.live, policy)
+        if self.desired is None:
+            return self.recorded(_as_manifest(self.live, self.policy))
+        return self.recorded(dataclasses.replace(self.written(), spec=self.live.spec))
+
+    def recorded(self, manifest: ModelManifest) -> ModelManifest:
+        """Returns `manifest` with the rollout that is on record: a write without it would remove it."""
+        record = None if self.live is None else self.live.rollout
+        return manifest if record is None else self.with_replicas(manifest, manifest.spec.wanted_replicas, record)
 
     def with_replicas(self, manifest: ModelManifest, replicas: int, rollout: Rollout | None = None) -> ModelManifest:
-        """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation."""
-        spec = dataclasses.replace(manifest.spec, replicas=replicas)
-        return on_record(dataclasses.replace(manifest, spec=spec), rollout)
+        """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation.
+
+        `minReplicas` is never more than that: Seldon takes no Model that asks for fewer than it.
+        """
+        least = manifest.spec.min_replicas
+        spec = dataclasses.replace(
+            manifest.spec, replicas=replicas, min_replicas=None if least is None else min(least, replicas)
+        )
+        annotations = dict(manifest.annotations)
+        annotations.pop(ROLLOUT_ANNOTATION, None)
+        if rollout is not None:
+            annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
+        return dataclasses.replace(manifest, spec=spec, annotations=tuple(sorted(annotations.items())))
 
     def metadata_differs(self) -> bool:
         """Returns whether metadata that Git sets is not live, or a policy of ours is live and not in Git."""
@@ -150,15 +207,6 @@ class Situation:
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
         return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
-
-
-def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:
-    """Returns `manifest` with the annotation that keeps `rollout`, or with none."""
-    annotations = dict(manifest.annotations)
-    annotations.pop(ROLLOUT_ANNOTATION, None)
-    if rollout is not None:
-        annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
-    return dataclasses.replace(manifest, annotations=tuple(sorted(annotations.items())))
 
 
 def _as_manifest(live: LiveModel, policy: ModelPolicy) -> ModelManifest:

@@ -25,17 +25,18 @@ from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Reason
 from reconciler.planner import actions as build
 from reconciler.planner.forms import asked_load, beside
-from reconciler.planner.situation import Situation, on_record
+from reconciler.planner.situation import Situation
 from reconciler.planner.unit import Need, Priority, Steps, Unit, chained
 
 
 def rolling(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
     """Returns the rollout to `target`: beside, with every stepped form as an alternative, the gentlest first."""
-    unit = _beside(situation, decision, target, priority)
-    serving = situation.serving
-    if serving is None or situation.desired is None or situation.desired.spec.replicas is None:
-        return unit
-    if not is_whole(serving):
+    live, serving = situation.live, situation.serving
+    assert live is not None
+    lowered = serving is not None and live.rollout is not None and serving.available < live.rollout.replicas
+    record = _rollout(situation, live, serving, target) if serving is not None and lowered else None
+    unit = beside(situation, decision, target, priority, record)
+    if serving is None or not situation.may_step or not is_whole(serving) or serving.staying != serving.occupied:
         return unit
     others = tuple(_stepped(situation, decision, target, priority, *counts) for counts in _counts(situation, target))
     return dataclasses.replace(unit, alternatives=(*unit.alternatives, *others))
@@ -57,23 +58,6 @@ def previous(situation: Situation) -> ModelManifest:
     return situation.with_replicas(before, rollout.replicas)
 
 
-def _beside(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
-    """The gentlest form; what a stepped rollout on record has to return to stays on record until this one is over."""
-    live, serving = situation.live, situation.serving
-    assert live is not None
-    if live.rollout is None or serving is None:
-        return beside(situation, decision, target, priority)
-    kept = on_record(target, _rollout(situation, live, serving, target))
-    amount, wanted = target.spec.memory or situation.memory or 0, target.spec.wanted_replicas
-    over = build.grow_back(target, Reason.GROW_BACK, amount, wanted)
-    return _ending_in(over, beside(situation, decision, kept, priority))
-
-
-def _ending_in(last: Action, unit: Unit) -> Unit:
-    others = tuple(_ending_in(last, other) for other in unit.alternatives)
-    return dataclasses.replace(unit, actions=chained([*unit.actions, last]), alternatives=others)
-
-
 def _counts(situation: Situation, target: ModelManifest) -> Iterator[tuple[int, int]]:
     """Yields (replicas that the old version keeps, replicas that the new one begins with), the gentlest first.
 
@@ -83,7 +67,7 @@ def _counts(situation: Situation, target: ModelManifest) -> Iterator[tuple[int, 
     assert serving is not None
     wanted, held = target.spec.wanted_replicas, serving.available
     # A count that we lowered before may be below what the manifest asks; it is never lowered further.
-    floor = min(held, max(1, situation.replicas - situation.most_unavailable))
+    floor = min(held, max(1, wanted - situation.most_unavailable(wanted)))
     for answering in range(min(held, wanted), floor - 1, -1):
         if answering < wanted:
             yield held, answering
@@ -112,8 +96,11 @@ def _stepped(
         actions.append(growing)
         grow = Need(growing.id, need.amount, wanted - begin, target.spec.needs, target.spec.server)
     unload = next(a.id for a in going if a.kind is ActionKind.UNLOAD and a.number == serving.number)
-    steps = Steps(serving.server, serving.occupied, serving.memory, keep, unload, grow)
-    what = "the one before" if target.spec.digest == serving.digest else "the new version"
+    steps = Steps(serving.server, serving.occupied, serving.memory, keep, unload, actions[0].id, grow)
+    before = (
+        situation.serves_previous and live.rollout is not None and target.spec.digest == live.rollout.previous.digest
+    )
+    what = "the one before" if before else "the new version"
     told = dataclasses.replace(decision, detail=f"{decision.detail}; {_told(serving, what, keep, begin, wanted)}")
     return Unit(told, priority, chained(actions), need, build.unloads(actions, retired), steps=steps)
 
@@ -124,13 +111,13 @@ def _rollout(situation: Situation, live: LiveModel, serving: LiveVersion, target
     A rollout on record that leads elsewhere now keeps what it had to return to.
     """
     before = live.rollout
-    if before is not None and serving.digest == before.previous.digest:
+    if before is not None and situation.serves_previous:
         return dataclasses.replace(before, digest=target.spec.digest)
     if serving != live.live_version:
         return None
     previous = dataclasses.replace(live.spec, replicas=None)
-    whole = serving.wanted if before is None else max(serving.wanted, before.replicas)
-    return Rollout(target.spec.digest, previous, whole, situation.now)
+    replicas = serving.wanted if before is None else max(serving.wanted, before.replicas)
+    return Rollout(target.spec.digest, previous, replicas, situation.now)
 
 
 def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None, told: str) -> Action:

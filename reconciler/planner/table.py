@@ -148,10 +148,14 @@ def other_rollout(situation: Situation) -> Verdict | None:
 def _finished_first(situation: Situation, finishing: Decision, takes_over: bool) -> Verdict:
     """What is under way is finished, and whatever the table says of the state that leaves follows in the same unit.
 
+    Where nobody can tell what that leaves, the next pass decides.
+
     Args:
         takes_over: whether the plan says what follows, rather than that something is finished.
     """
     assert situation.live is not None
+    if not forms.foreseeable(situation.live):
+        return Verdict(finishing, forms.finish(situation, finishing), due=situation.now)
     following = decide(dataclasses.replace(situation, live=forms.finished(situation.live)))
     if following.unit is None:
         told = dataclasses.replace(following.decision, row=finishing.row) if takes_over else finishing
@@ -214,6 +218,8 @@ def _tried_again(situation: Situation, cause: str) -> Verdict:
         return Verdict(returning, unit, due=situation.now)
     if situation.memory is None:
         return _unknown_memory(situation, 9)
+    if situation.route_at_risk:
+        return _cannot_be_healed(situation, 9)
     verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
     decision = _decision(situation, 9, verb, Reason.RETRY, _version_detail(situation))
     decision = dataclasses.replace(decision, failure=cause)
@@ -245,9 +251,8 @@ def not_whole(situation: Situation) -> Verdict | None:
         return None
     if situation.traits.commands_traffic or situation.desired.policy.strategy is Strategy.RECREATE:
         return None
-    if serving != situation.live_version:
-        fix = "annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)"
-        return _say(situation, 10, Verb.BLOCKED, Reason.NOT_WHOLE, _available(serving), (fix,))
+    if situation.route_at_risk:
+        return _cannot_be_healed(situation, 10)
     assert situation.live is not None
     first = forms.heal(situation, _decision(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, _available(serving)))
     following = decide(dataclasses.replace(situation, live=forms.healed(situation.live)))
@@ -257,6 +262,17 @@ def not_whole(situation: Situation) -> Verdict | None:
         following.decision, row=10, detail=f"{following.decision.detail}; healed first: {_available(serving)}"
     )
     return Verdict(told, _telling(forms.after(first, following.unit), told), following.due)
+
+
+def _cannot_be_healed(situation: Situation, row: int) -> Verdict:
+    """What serves is not whole and not the live version: only taken off first can it make way for another one."""
+    serving = situation.serving
+    assert serving is not None
+    if situation.memory is not None and situation.policy.strategy is Strategy.RECREATE:
+        decision = _decision(situation, row, Verb.RECREATE, Reason.NOT_WHOLE, f"{_version_detail(situation)}{_GAP}")
+        return Verdict(decision, forms.recreate(situation, decision))
+    fix = "annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)"
+    return _say(situation, row, Verb.BLOCKED, Reason.NOT_WHOLE, f"{_named(serving)}: {_available(serving)}", (fix,))
 
 
 def another_version(situation: Situation) -> Verdict | None:
@@ -276,7 +292,7 @@ def another_version(situation: Situation) -> Verdict | None:
         return _unknown_memory(situation, 11)
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
     verb = Verb.LOAD if serving is None else Verb.RECREATE if recreated else Verb.ROLL_OUT
-    gap = "; off the air until the new version is loaded" if recreated and serving is not None else ""
+    gap = _GAP if recreated and serving is not None else ""
     failure = situation.live.failure
     again = failure is not None and failure.digest == situation.desired.spec.digest
     detail = _version_detail(situation) + gap + _adopted(situation)
@@ -320,6 +336,8 @@ def same_not_whole(situation: Situation) -> Verdict | None:
         return None
     if situation.memory is None:
         return _unknown_memory(situation, 13)
+    if situation.route_at_risk:
+        return _cannot_be_healed(situation, 13)
     detail = _available(version) if version else "the cluster knows no version"
     decision = _decision(situation, 13, Verb.HEAL, Reason.NOT_WHOLE, detail)
     return Verdict(decision, forms.retrigger(situation, decision))
@@ -388,6 +406,8 @@ ROWS: tuple[Row, ...] = (
     removed,
     unmanaged,
 )
+
+_GAP = "; off the air until the new version is loaded"
 
 _IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
 

@@ -67,6 +67,7 @@ class Steps:
     Attributes:
         server, replicas, amount: where the serving version is, and its bytes on each of these.
         keep: on how many of them it stays until the route moves. unload: the action that then frees those.
+        first: the first action of it; a rollout that is under way is finished before.
         grow: what the new version takes at the end, on the server where it landed; None when it is whole already.
     """
 
@@ -75,6 +76,7 @@ class Steps:
     amount: int
     keep: int
     unload: str
+    first: str
     grow: Need | None
 
 
@@ -98,6 +100,12 @@ class Unit:
     otherwise: Unit | None = None
     alternatives: tuple[Unit, ...] = ()
     steps: Steps | None = None
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What it takes in this form and in its alternatives."""
+        own = () if self.need is None else (self.need,)
+        return own + tuple(need for other in self.alternatives for need in other.needs)
 
     @property
     def under_way(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.errors import PlanStale, UsageError
 from reconciler.model.manifests import ModelSpec, ServerSpec
-from reconciler.model.plan import Action, Guards, Plan
+from reconciler.model.plan import Action, Guards, Plan, ProbePolicy
 from reconciler.reports.clean import clean, secret_values, without_credentials
 from reconciler.reports.encode import Json, action_json, capacity_json, decision_json, iso
 
@@ -62,6 +62,7 @@ def saved_guards(text: bytes) -> Guards:
             headroom=int(guards["headroom"]),
             default_model_memory=None if (memory := guards["defaultModelMemory"]) is None else int(memory),
             only=frozenset(map(str, guards["only"])),
+            probe=ProbePolicy(guards["probe"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _no_plan("parts of it are missing") from error
@@ -87,6 +88,7 @@ def _plan(plan: Plan) -> Json:
             "headroom": plan.guards.headroom,
             "defaultModelMemory": plan.guards.default_model_memory,
             "only": sorted(plan.guards.only),
+            "probe": plan.guards.probe,
         },
     }
 

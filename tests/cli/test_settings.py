@@ -38,7 +38,7 @@ def test_every_setting_can_be_given_in_each_source(tmp_path: Path) -> None:
         "no_color": "true",
     }
     samples |= dict.fromkeys(("wait_timeout", "lock_timeout", "interval", "jitter"), "5m")
-    samples |= {"max_deletions": "5%", "output": "json", "cluster": "local"}
+    samples |= {"max_deletions": "5%", "output": "json", "cluster": "local", "probe": "never"}
     for name, setting in TABLE.items():
         text = samples.get(name, "sample")
         *group, key = setting.key.split(".")
@@ -74,6 +74,7 @@ def test_the_published_schema_lists_exactly_the_settings() -> None:
         ("- a\n", "settings.yaml", "mapping"),
         ("a: b\na: [\n", "settings.yaml:", "YAML"),
         ("headroom: 1\nheadroom: 2\n", "settings.yaml:2", "YAML"),
+        ("probe: sometimes\n", ":1: probe", "auto, always nor never"),
         ("cluster: kubernetes\n", ":1: cluster", "local"),
     ],
 )

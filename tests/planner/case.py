@@ -28,12 +28,14 @@ from reconciler.model.live import (
     VersionState,
 )
 from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ModelSpec, ServerManifest, Source
-from reconciler.model.plan import Action, Decision, Guards, Plan, ProbePolicy
+from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, ProbePolicy
 from reconciler.model.quantity import format_bytes, parse_quantity
+from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_from_json
 from reconciler.planner import plan
 
 Json = dict[str, Any]
 NOW = 1_000_000.0
+WRITING = {ActionKind.LOAD, ActionKind.CHANGE, ActionKind.RETRIGGER}
 TRAITS = {"local": Traits(commands_traffic=True, reuses_versions=True), "seldon": SELDON_TRAITS}
 
 
@@ -119,11 +121,24 @@ def _decision(decision: Decision) -> str:
 
 def _action(action: Action) -> str:
     lines = [action.id]
+    lines += [f"    {line}" for line in _written(action)]
     lines += [
         f"    takes {use.replicas} × {format_bytes(use.amount)} of {use.server or 'any server'}" for use in action.takes
     ]
     lines += [f"    frees {use.replicas} × {format_bytes(use.amount)} of {use.server}" for use in action.frees]
     return "\n".join(lines + [f"    after {edge.action} ({edge.kind})" for edge in action.after])
+
+
+def _written(action: Action) -> list[str]:
+    """What the plan's own text does not show: replicas that are written below Git's, and what is kept on record."""
+    if action.model is None or action.kind not in WRITING:
+        return []
+    spec = action.model.spec
+    rollout = rollout_from_json(dict(action.model.annotations).get(ROLLOUT_ANNOTATION))
+    lines = [] if spec.min_replicas is None else [f"replicas {spec.wanted_replicas}, minReplicas {spec.min_replicas}"]
+    if rollout is not None:
+        lines.append(f"on record: {rollout.replicas} × {rollout.previous.storage_uri} before {rollout.digest}")
+    return lines
 
 
 def _capacity(result: Plan) -> list[str]:
@@ -209,7 +224,7 @@ def _live_version(number: int, content: Json, model_spec: Json) -> LiveVersion:
     states = content.get("replicas", {0: "Available"})
     return LiveVersion(
         number,
-        spec.digest,
+        None if content.get("digest") == "unknown" else spec.digest,
         spec.memory or 0,
         content.get("server", "mlserver"),
         VersionState(content.get("state", "ModelAvailable")),

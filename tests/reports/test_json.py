@@ -12,8 +12,19 @@ import pytest
 
 from reconciler.errors import PlanStale, UsageError
 from reconciler.model.outcome import Outcome, Status
-from reconciler.model.plan import Action, ActionKind, Capacity, Decision, EdgeKind, Plan, Reason, Verb
-from reconciler.reports.plan_json import plan_json, saved_plan_matches
+from reconciler.model.plan import (
+    Action,
+    ActionKind,
+    Capacity,
+    Decision,
+    EdgeKind,
+    Guards,
+    Plan,
+    ProbePolicy,
+    Reason,
+    Verb,
+)
+from reconciler.reports.plan_json import plan_json, saved_guards, saved_plan_matches
 from reconciler.reports.report import Verdict, planned, with_outcome
 from reconciler.reports.report_json import report_from_json, report_json
 from tests.reports.samples import CAPACITY, CONTEXT, IDLE, LOAD, PLAN, REPORTS, STUCK, WINE, action
@@ -66,6 +77,11 @@ def test_what_is_no_report_is_read_as_none(text: bytes) -> None:
 
 def test_equal_plans_give_the_same_bytes() -> None:
     assert plan_json(replace(PLAN)) == plan_json(PLAN)
+
+
+def test_a_saved_plan_keeps_the_guards_it_was_made_under() -> None:
+    guards = Guards("team-b", "3", 10, 2_000, frozenset({"iris"}), ProbePolicy.NEVER)
+    assert saved_guards(plan_json(replace(PLAN, instance="team-b", guards=guards))) == guards
 
 
 def test_a_saved_plan_matches_the_same_plan() -> None:
