@@ -88,6 +88,7 @@ class Step:
                 raise
             return _End(Status.FAILED, f"could not be started within {format_duration(limit)}{self._trouble()}")
         if early is None and self._action.kind is _ASKING:
+            await self._view.fresh(oldest=0)  # time has passed on the cluster: what follows looks anew
             return _End(Status.DONE, "there is room")
         return await self._finish() if early is None else early
 
