@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from reconciler.health import carries_all_traffic, is_whole, leftovers
+from reconciler.health import carries_all_traffic, leftovers
 from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, Rollout, VersionState
 from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason
