@@ -2,6 +2,7 @@
 #   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
 #   make test                       all checks and tests
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
+#   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
 SHELL := /bin/bash
@@ -9,8 +10,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 DIR ?= tests/recorded
+EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings bench format setup clean
+.PHONY: demo test check unit recordings prove bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -29,6 +31,9 @@ unit: setup
 
 recordings: setup
 	@$(BIN)/python -m tests.recordings $(DIR) $(ARGS)
+
+prove: setup
+	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly tests/proofs $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -11,9 +11,9 @@ from reconciler.model.live import LiveModel, LiveVersion, VersionState
 def serving_version(model: LiveModel) -> LiveVersion | None:
     """Returns the version that answers (most of) the requests, None when the model is off the air.
 
-    A version in the route answers only while one of its replicas is available.
+    A version in the route answers only while one of its replicas is available, or drains.
     """
-    serving = [(weight, version) for version, weight in _route(model) if weight > 0 and version.available > 0]
+    serving = [(weight, version) for version, weight in _route(model) if weight > 0 and version.answering > 0]
     return max(serving, key=lambda pair: (pair[0], pair[1].number))[1] if serving else None
 
 

@@ -104,8 +104,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _cluster(text: str) -> str:
-    if text != "local":
-        raise ValueError("this version reconciles the local cluster only, named `local`")
+    if text not in ("local", "simulated"):
+        raise ValueError("neither local nor simulated, which are the clusters that this version knows")
     return text
 
 
@@ -185,15 +185,22 @@ class Settings:
     """What the user set, checked; see the table itself for what each means. Durations are in seconds, memory in bytes.
 
     `repo` is left out of the representation: a URL may hold credentials. `cluster` is empty when nobody named one: then
-    the local one is used, and a plan without a cluster follows Seldon's rules.
+    `simulated` says which is meant, and a plan without a cluster follows Seldon's rules.
     """
 
     repo: str = _setting("", _text, "URL or path of the manifest repository", secret=True)
     ref: str = _setting("", _text, "branch, tag or commit to read", shown="the remote's default branch")
     path: str = _setting("", _text, "folder in the repository that holds the manifests", shown="the whole repository")
     instance: str = _setting("default", _instance, "who owns what this reconciler applies")
-    cluster: str = _setting("", _cluster, "what serves the models", shown="local")
-    state: Path = _setting(Path(), _path, "folder of the local cluster", shown="in the user's state folder")
+    cluster: str = _setting(
+        "", _cluster, "what serves the models: local or simulated", shown="simulated if --state is a file, else local"
+    )
+    state: Path = _setting(
+        Path(),
+        _path,
+        "folder of the local cluster, or state file of the simulated one",
+        shown="in the user's state folder",
+    )
     local_port: int | None = _setting(
         None, _port, "port on which the local cluster answers requests", shown="9000, or a free one", group="local"
     )
@@ -229,6 +236,11 @@ class Settings:
     interval: float = _setting(60.0, _interval, "time between two passes of `run`", shown="1m")
     jitter: float = _setting(0.0, _duration, "at most this much is added to the interval at random", shown="0s")
     no_color: bool = _setting(False, _boolean, "print without colours (so does the variable NO_COLOR)")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the cluster is a simulated one: it was named, or what `state` names is a file."""
+        return self.cluster == "simulated" or (not self.cluster and self.state.is_file())
 
 
 def _row(spec: dataclasses.Field[Any]) -> Setting:

@@ -111,7 +111,8 @@ def _kind(settings: Settings) -> _Kind:
     from reconciler.clusters.local.view import TRAITS  # noqa: PLC0415 - as above
 
     known = {"": _Kind("Seldon Core 2", SELDON_TRAITS), "local": _Kind("a local cluster", TRAITS, (SERVER_CONFIG,))}
-    if settings.cluster not in known:
+    if settings.simulated or settings.cluster not in known:
+        named = f"--cluster {settings.cluster}" if settings.cluster else f"--state {settings.state}"
         why = "its live state is observed, so nothing needs to be assumed"
-        raise UsageError(f"--from with --cluster {settings.cluster}", why=why, fix="leave out one of them")
+        raise UsageError(f"--from with {named}", why=why, fix="leave out one of them")
     return known[settings.cluster]

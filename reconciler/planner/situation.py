@@ -62,6 +62,14 @@ class Situation:
         return digest == self.desired.spec.digest
 
     @property
+    def taken_in(self) -> bool:
+        """Whether the cluster has taken in what was written to the object last: until then it shows what was before."""
+        if self.live is None or self.live.live_version is None:
+            return False
+        version, spec = self.live.live_version, self.live.spec
+        return version.digest in (None, spec.digest) and version.wanted == spec.wanted_replicas
+
+    @property
     def held_until(self) -> float | None:
         """Unix time until which a failed load of the desired version is not tried again, None when nothing holds it."""
         failure = None if self.live is None else self.live.failure
@@ -164,7 +172,10 @@ class Situation:
         return marked(dataclasses.replace(self.desired, spec=spec), self.guards.instance, self.commit)
 
     def written_as_live(self) -> ModelManifest:
-        """Returns what is live as a manifest, to finish what was begun towards it; Git's policy if there is one."""
+        """Returns what is live as a manifest, to finish what was begun towards it; Git's policy if there is one.
+
+        A stepped rollout on record stays there: writing this ends none.
+        """
         assert self.live is not None
         if self.desired is None:
             return self.recorded(_as_manifest(self.live, self.policy))
@@ -172,8 +183,7 @@ class Situation:
 
     def recorded(self, manifest: ModelManifest) -> ModelManifest:
         """Returns `manifest` with the rollout that is on record: a write without it would remove it."""
-        record = None if self.live is None else self.live.rollout
-        return manifest if record is None else self.with_replicas(manifest, manifest.spec.wanted_replicas, record)
+        return on_record(manifest, None if self.live is None else self.live.rollout)
 
     def with_replicas(self, manifest: ModelManifest, replicas: int, rollout: Rollout | None = None) -> ModelManifest:
         """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation.
@@ -184,11 +194,7 @@ class Situation:
         spec = dataclasses.replace(
             manifest.spec, replicas=replicas, min_replicas=None if least is None else min(least, replicas)
         )
-        annotations = dict(manifest.annotations)
-        annotations.pop(ROLLOUT_ANNOTATION, None)
-        if rollout is not None:
-            annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
-        return dataclasses.replace(manifest, spec=spec, annotations=tuple(sorted(annotations.items())))
+        return on_record(dataclasses.replace(manifest, spec=spec), rollout)
 
     def metadata_differs(self) -> bool:
         """Returns whether metadata that Git sets is not live, or a policy of ours is live and not in Git."""
@@ -196,6 +202,15 @@ class Situation:
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
         return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
+
+
+def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:
+    """Returns `manifest` with the annotation that keeps `rollout`, or with none."""
+    annotations = dict(manifest.annotations)
+    annotations.pop(ROLLOUT_ANNOTATION, None)
+    if rollout is not None:
+        annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
+    return dataclasses.replace(manifest, annotations=tuple(sorted(annotations.items())))
 
 
 def _as_manifest(live: LiveModel, policy: ModelPolicy) -> ModelManifest:

@@ -33,6 +33,9 @@ from reconciler.planner.verdicts import (
 
 Row = Callable[[Situation], Verdict | None]
 
+TAKE_IN = 2.0
+"""Seconds after which to look again: an object is taken in after 0.1 to 1.5 s (docs/seldon.md, "Status")."""
+
 
 def decide(situation: Situation) -> Verdict:
     """Returns the answer of the first row that applies; exactly one always does."""
@@ -88,6 +91,15 @@ def absent_on_cluster(situation: Situation) -> Verdict | None:
         return unknown_memory(situation, 4)
     decision = decision_on(situation, 4, Verb.LOAD, Reason.NEW, version_detail(situation))
     return Verdict(decision, forms.load_new(situation, decision))
+
+
+def not_taken_in(situation: Situation) -> Verdict | None:
+    """Row 8, asked first: what was written last is not taken in yet, so nothing that is seen is of it → wait."""
+    live = situation.live
+    if situation.desired is None or live is None or situation.traits.commands_traffic or situation.taken_in:
+        return None
+    decision = decision_on(situation, 8, Verb.WAIT, Reason.NOT_TAKEN_IN)
+    return Verdict(decision, due=situation.now + TAKE_IN)
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
@@ -173,8 +185,8 @@ def progressing(situation: Situation) -> Verdict | None:
 def failed_before(situation: Situation) -> Verdict | None:
     """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes.
 
-    Meanwhile what serves is brought back to whole. A version that the scheduler refused against all reckoning is held
-    in the same way, and called blocked: it did not fail.
+    Meanwhile, and before it is tried again, what serves is brought back to whole. A version that the scheduler refused
+    against all reckoning is held in the same way, and called blocked: it did not fail.
     """
     live, version = situation.live, situation.live_version
     if situation.desired is None or live is None or version is None:
@@ -193,7 +205,11 @@ def failed_before(situation: Situation) -> Verdict | None:
 
 
 def _tried_again(situation: Situation, cause: str) -> Verdict:
-    """The version that failed is scheduled once more."""
+    """Once more what failed, as nothing holds it; but first, in a pass of its own, what a stepped rollout left."""
+    returning = dataclasses.replace(decision_on(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
+    unit = back_to_whole(situation, returning)
+    if unit is not None:
+        return Verdict(returning, unit, due=situation.now)
     if situation.memory is None:
         return unknown_memory(situation, 9)
     if situation.route_at_risk:
@@ -369,6 +385,7 @@ ROWS: tuple[Row, ...] = (
     suspended,
     being_deleted,
     absent_on_cluster,
+    not_taken_in,
     off_the_air,
     same_rollout,
     other_rollout,

@@ -13,6 +13,8 @@ from reconciler.clusters.base import Cluster
 from reconciler.clusters.local import lifecycle
 from reconciler.clusters.local.client import LocalCluster
 from reconciler.clusters.local.process import free_port
+from reconciler.clusters.simulated.client import SimulatedCluster
+from reconciler.clusters.simulated.state import StateFile
 from reconciler.model.manifests import ServerSpec
 from tests.local import artifacts
 from tests.local.serving import Driver, server_spec
@@ -25,6 +27,8 @@ class Backend:
     Attributes:
         connect: returns a new client of the cluster. good, other: storageUris that load. broken: one that does not.
         server: returns the spec of a server with so many replicas, each with room for so many bytes.
+        refuses: what does not fit is refused when it is written. Seldon takes it, and the model is off the air: there
+            it is the executor's precondition alone that keeps it from being written.
     """
 
     connect: Callable[[], Cluster]
@@ -32,6 +36,7 @@ class Backend:
     other: str
     broken: str
     server: Callable[[int, int], ServerSpec]
+    refuses: bool
 
 
 @contextmanager
@@ -49,12 +54,35 @@ def _local(folder: Path) -> Iterator[Backend]:
             other="other",
             broken="broken",
             server=lambda replicas, memory: server_spec(replicas=replicas, memory=memory),
+            refuses=True,
         )
     finally:
         lifecycle.down(state)
 
 
-BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {"local": _local}
+SIMULATED = """\
+rules: {overcommitPercentage: 0, serverAutoscaling: false}
+artifacts:
+  gs://broken: {fails: true}
+seed: 1
+"""
+
+
+@contextmanager
+def _simulated(folder: Path) -> Iterator[Backend]:
+    state = folder / "state.yaml"
+    state.write_text(SIMULATED, encoding="utf-8")
+    yield Backend(
+        connect=lambda: SimulatedCluster(StateFile(state)),
+        good="gs://good",
+        other="gs://other",
+        broken="gs://broken",
+        server=lambda replicas, memory: server_spec(replicas=replicas, memory=memory),
+        refuses=False,
+    )
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {"local": _local, "simulated": _simulated}
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from reconciler.clusters.base import Cluster
+from reconciler.health import carries_all_traffic
 from reconciler.model.live import LiveModel, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, ServerManifest, ServerSpec, Source
 from reconciler.model.plan import Action, ActionKind, Reason
@@ -85,9 +86,14 @@ class Driver:
         await self.until(lambda live: live.server(name) is None)
 
     async def start_load(self, manifest: ModelManifest) -> int:
-        """Asks for a load; returns the version's number."""
+        """Asks for a load and waits until it is taken in; returns the version's number."""
+        found = (await self.cluster.observe()).model(manifest.name)
+        before = found.live_version if found else None
         await self.cluster.perform(_of(ActionKind.LOAD, manifest))
-        return live_version(await self.model(manifest.name)).number
+        live = await self.until(lambda live: _taken_in(live, manifest, before))
+        found = live.model(manifest.name)
+        assert found is not None
+        return live_version(found).number
 
     async def load(self, manifest: ModelManifest) -> LiveVersion:
         """Loads, and waits until the load is over, well or not."""
@@ -106,8 +112,9 @@ class Driver:
         return version
 
     async def shift(self, manifest: ModelManifest, number: int) -> None:
-        """Gives a version the whole route."""
+        """Gives a version the whole route, and waits until it has it."""
         await self.cluster.perform(_of(ActionKind.SHIFT, manifest, number=number))
+        await self.until(lambda live: routed(live, manifest.name, number))
 
     async def unload(self, manifest: ModelManifest, number: int) -> None:
         """Unloads a version and waits until it takes nothing."""
@@ -122,8 +129,9 @@ class Driver:
         return version.number
 
     async def change(self, manifest: ModelManifest, **fields: Any) -> None:
-        """Changes a model in place."""
+        """Changes a model in place, and waits until that is taken in."""
         await self.cluster.perform(_of(ActionKind.CHANGE, manifest, **fields))
+        await self.until(lambda live: _asked(live, manifest.name) == manifest.spec.wanted_replicas)
 
     async def decommission(self, name: str, wait: bool = True) -> None:
         """Takes a model away and waits until it is gone."""
@@ -187,6 +195,12 @@ def placed(live: LiveState, name: str, number: int) -> int:
     return len(version.occupied) if version else 0
 
 
+def routed(live: LiveState, name: str, number: int) -> bool:
+    """Returns whether a version has the whole route."""
+    found = live.model(name)
+    return found is not None and carries_all_traffic(found, number)
+
+
 def rooms(live: LiveState, server: str) -> list[int]:
     """Returns the room of a server's replicas, by index; nothing when it is gone."""
     found = live.server(server)
@@ -196,6 +210,21 @@ def rooms(live: LiveState, server: str) -> list[int]:
 def _of(kind: ActionKind, manifest: ModelManifest, **fields: Any) -> Action:
     fields.setdefault("digest", manifest.spec.digest if "number" not in fields else "")
     return action(kind, manifest.name, model=manifest, **fields)
+
+
+def _asked(live: LiveState, name: str) -> int | None:
+    found = live.model(name)
+    return None if found is None or found.live_version is None else found.live_version.wanted
+
+
+def _taken_in(live: LiveState, manifest: ModelManifest, before: LiveVersion | None) -> bool:
+    """Returns whether the cluster has taken in a load: a failure that was there before is not that of this load."""
+    found = live.model(manifest.name)
+    version = found.live_version if found else None
+    if version is None or version.digest != manifest.spec.digest:
+        return False
+    failed = before is not None and before.state in (VersionState.FAILED, VersionState.SCHEDULE_FAILED)
+    return not failed or version != before
 
 
 def _in_flight(live: LiveState, name: str, number: int) -> int:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from filelock import FileLock, Timeout
 
+from reconciler.clusters.holder import HolderLock
 from reconciler.clusters.local import admin, wire
 from reconciler.clusters.local.running import read_running
 from reconciler.clusters.local.sockets import opened
-from reconciler.errors import ActionRefused, ClusterError, ClusterUnavailable, LockHeld
+from reconciler.errors import ActionRefused, ClusterError, ClusterUnavailable
 from reconciler.model.live import Failure, LiveState
 from reconciler.model.plan import Action
 
@@ -121,36 +120,10 @@ class LocalCluster:
 
     @asynccontextmanager
     async def _lock(self, holder: str, within: float) -> AsyncIterator[None]:
-        lock = FileLock(self._folder / LOCK_FILE)
-        await self._acquire(lock, within)
-        try:
-            (self._folder / HOLDER_FILE).write_text(holder, encoding="utf-8")
-            yield
-        finally:
-            (self._folder / HOLDER_FILE).unlink(missing_ok=True)
-            lock.release()
-
-    async def _acquire(self, lock: FileLock, within: float) -> None:
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + within
-        while True:
+        lock = HolderLock(self._folder / LOCK_FILE, self._folder / HOLDER_FILE, f"the local cluster in {self._folder}")
+        async with AsyncExitStack() as stack:
             try:
-                lock.acquire(blocking=False)
-            except Timeout as error:
-                if loop.time() >= limit:
-                    raise self._held(within) from error
+                await stack.enter_async_context(lock.held(holder, within))
             except OSError as error:
                 raise self._unreached(error) from error
-            else:
-                return
-            await asyncio.sleep(0.1)
-
-    def _held(self, timeout: float) -> LockHeld:
-        holder = "another reconciler"
-        with suppress(OSError):  # it has just let go, or not said its name yet
-            holder = (self._folder / HOLDER_FILE).read_text(encoding="utf-8") or holder
-        return LockHeld(
-            f"{holder} works on the local cluster in {self._folder}",
-            why=f"it still held the lock after {timeout:g} s; only one reconciler may write at a time",
-            fix="wait for its end, or give --lock-timeout",
-        )
+            yield

@@ -13,6 +13,8 @@ from typing import Any
 
 from reconciler.clusters.simulated import timing
 from reconciler.clusters.simulated.records import ApiObject, Json, World
+from reconciler.clusters.simulated.versions import definition
+from reconciler.model.codec import server_spec_from_json
 
 FINALIZED = frozenset({"Model", "Experiment"})
 """Kinds whose objects stay, with a deletion timestamp, until their end is carried out. A Server goes at once."""
@@ -21,7 +23,12 @@ _PARTS = ("spec", "labels", "annotations")
 
 
 def apply(world: World, manifests: Sequence[Mapping[str, Any]]) -> None:
-    """Applies `manifests` server-side, all together; the choices say in which order they are taken in."""
+    """Applies `manifests` server-side, all together; the choices say in which order they are taken in.
+
+    Raises:
+        KeyError: one has no kind or no name. ValueError: what the API server would not take, such as a memory that is
+            no quantity; then nothing is applied.
+    """
     wanted = [_read(manifest) for manifest in manifests]
     rank = {name: i for i, name in enumerate(world.choices.order([found.name for found in wanted]))}
     for found in sorted(wanted, key=lambda found: rank[found.name]):
@@ -37,14 +44,23 @@ def apply(world: World, manifests: Sequence[Mapping[str, Any]]) -> None:
 def _read(manifest: Mapping[str, Any]) -> ApiObject:
     """Returns the object of a manifest, whose name may stand at its top or in its metadata."""
     metadata = manifest.get("metadata") or {}
+    spec = copy.deepcopy(dict(manifest.get("spec") or {}))
+    _check(str(manifest["kind"]), spec)
     return ApiObject(
         kind=str(manifest["kind"]),
         name=str(manifest.get("name") or metadata["name"]),
         namespace=metadata.get("namespace"),
-        spec=copy.deepcopy(dict(manifest.get("spec") or {})),
+        spec=spec,
         labels=dict(metadata.get("labels") or {}),
         annotations=dict(metadata.get("annotations") or {}),
     )
+
+
+def _check(kind: str, spec: Mapping[str, Any]) -> None:
+    if kind == "Model":
+        definition(spec)
+    elif kind == "Server":
+        server_spec_from_json(spec)
 
 
 def _apply_to(world: World, existing: ApiObject, wanted: ApiObject) -> None:
@@ -72,12 +88,13 @@ def patch(world: World, ref: str, merge: Mapping[str, Any]) -> None:
     """Applies a JSON merge patch of `spec` and of `metadata`'s labels and annotations.
 
     Raises:
-        KeyError: there is no object `ref`.
+        KeyError: there is no object `ref`. ValueError: see `apply`.
     """
     existing = world.objects[ref]
-    before = copy.deepcopy(existing.spec)
+    before, after = existing.spec, _patched(existing.spec, merge.get("spec") or {})
+    _check(existing.kind, after)
     metadata = merge.get("metadata") or {}
-    existing.spec = _patched(existing.spec, merge.get("spec") or {})
+    existing.spec = after
     existing.labels = _patched(existing.labels, metadata.get("labels") or {})
     existing.annotations = _patched(existing.annotations, metadata.get("annotations") or {})
     _changed(world, existing, before)

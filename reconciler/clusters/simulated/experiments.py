@@ -30,7 +30,7 @@ def take_in(world: World, found: ApiObject) -> None:
 def _valid(world: World, found: ApiObject) -> bool:
     default = found.spec.get("default")
     if not default:
-        return True
+        return bool(found.spec.get("candidates"))
     taken = {spec.get("default") for name, spec in world.experiments.items() if name != found.name}
     return default not in taken and default in [c["name"] for c in found.spec.get("candidates") or ()]
 

@@ -28,13 +28,12 @@ def request(world: World, model: Model, version: Version, index: int, *, behind:
 
 
 def begins(world: World, name: str, number: int, server: str, index: int) -> None:
-    """The agent begins a load, once it is through with an earlier one or an unload of the same version."""
+    """The agent begins a load, unless an unload of the same version is not over: that one's end calls again."""
     replica, held = world.replica(server, index), key(name, number)
     model, version = _find(world, name, number)
     if replica is None or version is None or version.replicas.get(index) is not ReplicaState.LOAD_REQUESTED:
         return
-    if held in replica.unloads or held in replica.loads:
-        world.after(timing.LOAD_REQUESTED, "load begins", name, number, server, index)
+    if held in replica.unloads:
         return
     version.replicas[index] = ReplicaState.LOADING
     _start(world, replica, name, version)
@@ -49,7 +48,7 @@ def _start(world: World, replica: Replica, name: str, version: Version) -> None:
     elif artifact.fails or replica.index in artifact.fails_on:
         load.memory, seconds = 0, timing.LOAD_FAILED + artifact.seconds_on(replica.index)
     elif not eviction.make_room(replica, version.memory):
-        load.memory, load.starved, seconds = 0, True, timing.LOAD_CANNOT_EVICT
+        load.memory, seconds = 0, timing.LOAD_CANNOT_EVICT
     else:
         seconds = timing.LOAD + artifact.seconds_on(replica.index)
     replica.loads[key(name, version.number)] = load
@@ -63,6 +62,8 @@ def ends(world: World, name: str, number: int, server: str, index: int, ticket: 
     if replica is None or held not in replica.loads or replica.loads[held].ticket != ticket:
         return
     load = replica.loads.pop(held)
+    if load.then_unload:
+        world.after(timing.UNLOAD_REQUESTED, "unload ends", name, number, server, index, load.then_unload)
     if version is None:
         return
     why = _why_it_fails(world, replica, version, load)
@@ -89,18 +90,21 @@ def _why_it_fails(world: World, replica: Replica, version: Version, load: Load) 
         return "rpc error: code = Internal desc = told to fail"
     if replica.index in artifact.fails_on:
         return "rpc error: code = Internal desc = told to fail here"
-    if load.starved and not eviction.make_room(replica, version.memory):
+    if load.memory != version.memory and not eviction.make_room(replica, version.memory):
         return eviction.CANNOT_EVICT
     return ""
 
 
 def available(world: World, name: str, number: int, index: int) -> None:
-    """Envoy has a loaded replica in its routes, if the version is one that routes are made of."""
+    """Envoy has a loaded replica in its routes, if the version is one that routes are made of. One that drains since
+    then goes on draining."""
     model, version = _find(world, name, number)
     if version is None or version.replicas.get(index) is not ReplicaState.LOADED:
         return
     if version is model.latest or version is last_available(model):
-        version.replicas[index] = ReplicaState.AVAILABLE
+        replica = world.replica(version.server, index)
+        draining = replica is not None and replica.draining
+        version.replicas[index] = ReplicaState.DRAINING if draining else ReplicaState.AVAILABLE
         reckon(model, version)
 
 

@@ -13,6 +13,7 @@ computed from anything else in here, so the records written down are the whole s
 from __future__ import annotations
 
 import bisect
+import enum
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,11 +100,16 @@ class Model:
 
 @dataclass(slots=True)
 class Load:
-    """A load that an agent carries out. `memory`: bytes it takes meanwhile; `starved`: it finds no physical memory."""
+    """A load that an agent carries out.
+
+    Attributes:
+        memory: bytes it takes meanwhile: all of the version's, or none while it is failing.
+        then_unload: the ticket of an unload that waits for nothing but its end, 0 for none.
+    """
 
     ticket: int
     memory: int
-    starved: bool = False
+    then_unload: int = 0
 
 
 @dataclass(slots=True)
@@ -113,7 +119,7 @@ class Replica:
     Attributes:
         memory: physical. limit: for placing, overcommit included. capabilities: what it can load.
         loads, loaded: by version (see `key`), the loads in flight and what is loaded, least recently used first.
-        evicted: of the loaded ones, those on disk. unloads: tickets of the unloads that wait for their grace period.
+        evicted: of the loaded ones, those on disk. unloads: tickets of the unloads that are requested and not over.
         reported: free, as the agent last reported. reserved: for loads in flight, leaks included.
         waiting: models that a draining replica waits for; None before they are placed anew. ending: it is over soon.
     """
@@ -145,6 +151,7 @@ class Server:
     Attributes:
         spec: as taken in. size: replicas that the StatefulSet should have. expected: the same, as the scheduler says.
         replicas: those that are connected. starting: per index, the ticket of a replica on its way.
+        restarting: those that are still to restart with a new spec, in that order.
         ready: of its status. deleted: its object is gone.
     """
 
@@ -154,6 +161,7 @@ class Server:
     expected: int
     replicas: dict[int, Replica] = field(default_factory=dict)
     starting: dict[int, int] = field(default_factory=dict)
+    restarting: list[int] = field(default_factory=list)
     ready: bool = False
     deleted: bool = False
 
@@ -180,6 +188,15 @@ class Event:
     about: list[Any] = field(compare=False, default_factory=list)
 
 
+class Scheduler(enum.StrEnum):
+    """How far the scheduler is: the order in which a restart goes through it, back to UP."""
+
+    UP = "up"
+    DOWN = "down"
+    BLANK = "back, and knows nothing"
+    REPORTED = "knows what the agents report"
+
+
 @dataclass(slots=True)
 class World:
     """All of a simulated cluster.
@@ -187,7 +204,7 @@ class World:
     Attributes:
         now: simulated seconds. tickets: given out so far. taken_in: when the last object is or was taken in.
         experiments: by name, the specs that are in effect. routes: as Envoy has them, by route.
-        scheduler_up: it runs and knows the objects. routes_held_until: before this time Envoy takes no new route.
+        scheduler: how far it is. routes_held_until: before this time Envoy takes no new route.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -196,7 +213,7 @@ class World:
     now: float = 0.0
     tickets: int = 0
     taken_in: float = 0.0
-    scheduler_up: bool = True
+    scheduler: Scheduler = Scheduler.UP
     routes_held_until: float = 0.0
     objects: dict[str, ApiObject] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)

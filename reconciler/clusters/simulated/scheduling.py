@@ -10,14 +10,17 @@ from collections.abc import Sequence
 
 from reconciler.clusters.simulated import autoscaling, loading, unloading
 from reconciler.clusters.simulated.placement import Place, Refusal, place
-from reconciler.clusters.simulated.records import Model, World
+from reconciler.clusters.simulated.records import Model, Scheduler, World
 from reconciler.clusters.simulated.versions import ASSIGNED, HELD, UNLOADING, moved, reckon
 from reconciler.model.live import ReplicaState, VersionState
 
 
 def schedule(world: World, model: Model) -> None:
-    """Places the latest version of `model` as a whole, requests what that needs, and drops what it does not."""
-    if model.deleted:
+    """Places the latest version of `model` as a whole, requests what that needs, and drops what it does not.
+
+    A scheduler that is being restarted does nothing: it does all of this when it is told the objects again.
+    """
+    if model.deleted or world.scheduler is not Scheduler.UP:
         return
     outcome = place(world, model)
     if isinstance(outcome, Refusal):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.clusters.simulated import scheduling, timing
-from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Server, Version, World
+from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Scheduler, Server, Version, World
 from reconciler.clusters.simulated.rules import Rules
 from reconciler.clusters.simulated.versions import HELD, UNLOADING, reckon
 from reconciler.model.codec import server_spec_from_json
@@ -31,7 +31,7 @@ def take_in(world: World, found: ApiObject) -> None:
     if server is None or server.deleted:
         old = server.replicas if server else {}
         server = world.servers[found.name] = Server(found.name, dict(found.spec), size, size, old)
-    restart = any(server.spec.get(name) != found.spec.get(name) for name in _POD_FIELDS)
+    new_pods = any(server.spec.get(name) != found.spec.get(name) for name in _POD_FIELDS)
     server.spec, server.size = dict(found.spec), size
     world.after(timing.EXPECTED, "server expected", found.name)
     for index in range(size):
@@ -39,9 +39,20 @@ def take_in(world: World, found: ApiObject) -> None:
     server.starting = {index: ticket for index, ticket in server.starting.items() if index < size}
     if server.starting:
         server.ready = False
+    elif not server.ready:
+        world.after(timing.SERVER_READY, "server ready", found.name)
     for index in sorted(server.replicas, reverse=True):
-        if index >= size or restart:
-            world.after(timing.DRAIN_STARTS, "drain", found.name, index, restart)
+        if index >= size:
+            world.after(timing.DRAIN_STARTS, "drain", found.name, index, False)
+    if new_pods:
+        server.restarting = sorted((index for index in server.replicas if index < size), reverse=True)
+        _restart_next(world, server)
+
+
+def _restart_next(world: World, server: Server) -> None:
+    """A StatefulSet restarts its pods one after the other, the highest index first."""
+    if server.restarting:
+        world.after(timing.DRAIN_STARTS, "drain", server.name, server.restarting.pop(0), True)
 
 
 def _size(spec: Mapping[str, Any]) -> int:
@@ -51,7 +62,7 @@ def _size(spec: Mapping[str, Any]) -> int:
 
 def expected(world: World, name: str) -> None:
     """The scheduler learns the size of a Server."""
-    if name in world.servers:
+    if name in world.servers and world.scheduler is Scheduler.UP:
         world.servers[name].expected = world.servers[name].size
 
 
@@ -82,6 +93,7 @@ def connect(world: World, name: str, index: int, ticket: int) -> None:
     memory, limit = memory_of(server.spec, world.rules)
     server.replicas[index] = Replica(index, memory, limit, offered(server.spec, world.rules), reported=limit)
     world.after(timing.SERVER_READY, "server ready", name)
+    _restart_next(world, server)
     scheduling.retry_waiting(world)
 
 

@@ -26,8 +26,8 @@ from reconciler.clusters.simulated import (
     versions,
 )
 from reconciler.clusters.simulated.placement import room
-from reconciler.clusters.simulated.plain import from_plain, to_plain
-from reconciler.clusters.simulated.records import Json, World
+from reconciler.clusters.simulated.plain import from_plain, to_json, to_plain
+from reconciler.clusters.simulated.records import Json, Scheduler, World
 from reconciler.clusters.simulated.rules import Artifact, Choices, FirstComes, Rules
 from reconciler.clusters.simulated.snapshot import snapshot
 
@@ -37,12 +37,12 @@ Answers = dict[tuple[str, str, int] | int, float]
 
 def _take_in(world: World, ref: str) -> None:
     """The operator takes in what became of an object, and tells the scheduler if that is up."""
-    if not world.scheduler_up:
-        return  # it will be told everything when it is back
     kind, _, name = ref.partition("/")
     found = world.objects.get(ref)
     if kind == "Server":
         servers.take_in(world, found) if found else servers.deleted(world, name)
+    elif world.scheduler is not Scheduler.UP:
+        return  # it is told everything when it is back
     elif kind == "Model" and found:
         deletion.begins(world, name) if found.deleting else scheduling.schedule(world, versions.take_in(world, found))
     elif kind == "Experiment" and found and found.deleting:
@@ -75,6 +75,7 @@ HAPPENINGS: Mapping[str, Callable[..., None]] = {
     "drain places": servers.drain_places,
     "replica ends": servers.replica_ends,
     "scheduler starts": restart.starts,
+    "agents report": restart.agents_report,
     "scheduler told": restart.told,
     "envoy connects": lambda world: None,
 }
@@ -100,13 +101,23 @@ class Simulation:
         """Simulated seconds since the beginning."""
         return self._world.now
 
+    @property
+    def world(self) -> World:
+        """All of its state, for whoever shows it; to be changed by the methods only."""
+        return self._world
+
     def apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together."""
+        """Applies objects (`kind`, `name` or `metadata`, `spec`) server-side, all together.
+
+        Raises:
+            KeyError: one has no kind or no name. ValueError: one the API server would not take.
+        """
         api.apply(self._world, objects)
         self._settle()
 
     def patch(self, ref: str, merge: Mapping[str, Any]) -> None:
-        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none."""
+        """Applies a JSON merge patch to the object `ref` (`Kind/name`). Raises KeyError when there is none, and
+        ValueError when the API server would not take it."""
         api.patch(self._world, ref, merge)
         self._settle()
 
@@ -114,6 +125,10 @@ class Simulation:
         """Deletes the object `ref` (`Kind/name`), without waiting. Raises KeyError when there is none."""
         api.delete(self._world, ref)
         self._settle()
+
+    def disown(self, ref: str) -> None:
+        """From now on the object `ref` is as if somebody else had applied it: what an apply lacks is not removed."""
+        self._world.objects[ref].applied = {}
 
     def set_artifact(self, uri: str, artifact: Artifact) -> None:
         """From now on, loads of `uri` go like this."""
@@ -170,7 +185,14 @@ class Simulation:
 
     def dump(self) -> Json:
         """Returns the complete state as plain data; the choices are not part of it."""
-        return {name: to_plain(getattr(self._world, name)) for name in World.__slots__ if name != "choices"}
+        return {name: to_plain(part) for name, part in self._parts()}
+
+    def dump_json(self) -> str:
+        """Returns what `dump` does, as JSON text."""
+        return to_json(dict(self._parts()))
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self._world, name)) for name in World.__slots__ if name != "choices"]
 
     @classmethod
     def load(cls, state: Mapping[str, Any], choices: Choices | None = None) -> Self:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from reconciler.clusters.simulated.records import ApiObject, Json, Model, Replica, Server, Version, World
+from reconciler.clusters.simulated.records import (
+    ApiObject,
+    Json,
+    Model,
+    Replica,
+    Scheduler,
+    Server,
+    Version,
+    World,
+    key,
+)
 from reconciler.model.live import ReplicaState
 
 _LOADED = (
@@ -16,10 +26,11 @@ _LOADED = (
 
 def snapshot(world: World) -> Json:
     """Returns objects, the scheduler's ModelStatus and its ServerStatus."""
+    knows = world.scheduler is not Scheduler.BLANK
     return {
         "objects": {ref: _object(found) for ref, found in world.objects.items()},
-        "scheduler": {name: _model(model) for name, model in world.models.items()},
-        "servers": {name: _server(world, server) for name, server in world.servers.items()},
+        "scheduler": {name: _model(model) for name, model in world.models.items() if knows},
+        "servers": {name: _server(world, server) for name, server in world.servers.items() if knows},
     }
 
 
@@ -64,5 +75,10 @@ def models_on(world: World, server: Server, replica: Replica) -> list[str]:
     return [
         name
         for name, model in world.models.items()
-        if any(v.server == server.name and v.replicas.get(replica.index) in _LOADED for v in model.versions)
+        if any(_has(server, replica, name, version) for version in model.versions)
     ]
+
+
+def _has(server: Server, replica: Replica, name: str, version: Version) -> bool:
+    known = version.server == server.name and version.replicas.get(replica.index) in _LOADED
+    return known and key(name, version.number) in replica.loaded

@@ -7,7 +7,7 @@ is of the object's own generation; `observedGeneration` it never writes.
 from __future__ import annotations
 
 from reconciler.clusters.simulated import experiments, timing
-from reconciler.clusters.simulated.records import ApiObject, Json, Server, World
+from reconciler.clusters.simulated.records import ApiObject, Json, Scheduler, Server, World
 from reconciler.clusters.simulated.snapshot import models_on
 from reconciler.model.live import VersionState
 
@@ -34,7 +34,7 @@ def write(world: World, ref: str, value: Json) -> None:
 
 def _parts(world: World, found: ApiObject) -> dict[str, tuple[float, Json]]:
     """Returns the parts of an object's status as they should be, with how long each takes to get there."""
-    if not world.scheduler_up:
+    if world.scheduler is not Scheduler.UP:
         return {}
     if found.kind == "Model":
         model = _of_model(world, found)

@@ -68,10 +68,13 @@ EXPERIMENT_GONE = 1.4
 """From the deletion of an Experiment to the end of it and of its routes."""
 
 SCHEDULER_STARTS = 1.1
-"""From the end of the scheduler to its return, knowing only what the agents report."""
+"""From the end of the scheduler to its return, knowing nothing."""
+
+AGENTS_REPORT = 0.05
+"""From its return to the reports of the agents on what they have loaded."""
 
 SCHEDULER_TOLD = 1.0
-"""From its return to the moment when the operator has told it the objects again."""
+"""From these reports to the moment when the operator has told it the objects again."""
 
 ENVOY_RECONNECTS = 10.0
 """From the end of the scheduler to the first new route."""

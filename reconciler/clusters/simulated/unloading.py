@@ -26,37 +26,41 @@ def old_versions(world: World, model: Model) -> None:
 
 
 def whole_version(world: World, model: Model, version: Version) -> None:
-    """Requests the unload of a version from all of its replicas."""
+    """Requests the unload of a version from all of its replicas. One that was never placed stays as it is."""
     indices = [index for index, state in sorted(version.replicas.items()) if state not in _OVER]
     for index in indices:
         request(world, model, version, index)
-    if indices:
+    if version.server:
         reckon(model, version)
 
 
 def request(world: World, model: Model, version: Version, index: int) -> None:
     """The scheduler requests an unload."""
+    replica = world.replica(version.server, index)
+    if replica is None:
+        version.replicas[index] = ReplicaState.UNLOADED
+        return
     version.replicas[index] = ReplicaState.UNLOAD_REQUESTED
-    world.after(timing.UNLOAD_REQUESTED, "unload begins", model.name, version.number, version.server, index)
+    ticket = replica.unloads[key(model.name, version.number)] = world.ticket()
+    world.after(timing.UNLOAD_REQUESTED, "unload begins", model.name, version.number, version.server, index, ticket)
 
 
-def begins(world: World, name: str, number: int, server: str, index: int) -> None:
+def begins(world: World, name: str, number: int, server: str, index: int, ticket: int) -> None:
     """The agent waits for the grace period."""
-    replica, version = world.replica(server, index), _find(world, name, number)
+    version = _find(world, name, number)
     if version and version.replicas.get(index) is ReplicaState.UNLOAD_REQUESTED:
         version.replicas[index] = ReplicaState.UNLOADING
-    if replica is not None:
-        replica.unloads[key(name, number)] = ticket = world.ticket()
-        world.after(world.rules.unload_grace, "unload ends", name, number, server, index, ticket)
+    world.after(world.rules.unload_grace, "unload ends", name, number, server, index, ticket)
 
 
 def ends(world: World, name: str, number: int, server: str, index: int, ticket: int) -> None:
-    """The agent unloads, or first waits for the end of a load in flight, and reports its free memory."""
+    """The agent unloads and reports its free memory. It waits for the end of a load in flight, whose end calls again;
+    a load that was requested meanwhile begins now."""
     replica, held = world.replica(server, index), key(name, number)
     if replica is None or replica.unloads.get(held) != ticket:
         return
     if held in replica.loads:
-        world.after(timing.UNLOAD_REQUESTED, "unload ends", name, number, server, index, ticket)
+        replica.loads[held].then_unload = ticket
         return
     del replica.unloads[held]
     eviction.drop(replica, held)
@@ -65,6 +69,8 @@ def ends(world: World, name: str, number: int, server: str, index: int, ticket: 
     if version and version.replicas.get(index) is ReplicaState.UNLOADING:
         version.replicas[index] = ReplicaState.UNLOADED
         reckon(world.models[name], version)
+    elif version and version.replicas.get(index) is ReplicaState.LOAD_REQUESTED:
+        world.after(timing.LOAD_REQUESTED, "load begins", name, number, server, index)
     world.after(0.0, "unloaded", name, server)
 
 
