@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 
 from reconciler.health import carries_all_traffic, leftovers
-from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, Rollout, VersionState
+from reconciler.model.live import LiveModel, LiveVersion, ReplicaState, VersionState
 from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason
 from reconciler.planner import actions as build
@@ -39,24 +39,15 @@ def beside(
     decision: Decision,
     manifest: ModelManifest | None = None,
     priority: Priority = Priority.ROLLOUT,
-    record: Rollout | None = None,
 ) -> Unit:
-    """Returns the unit that loads the new version beside those that are there, then retires them.
-
-    With `record`, what serves had given up replicas before: that stays on the object until the new version is whole.
-    """
+    """Returns the unit that loads the new version beside those that are there, then retires them."""
     assert situation.live is not None
     manifest = manifest or situation.written()
-    written = situation.with_replicas(manifest, manifest.spec.wanted_replicas, record) if record else manifest
     retired = [version for version in situation.live.versions if version.occupied]
-    loading, need = asked_load(situation, written, decision.reason)
-    shift = build.shift(written, decision.reason)
+    loading, need = asked_load(situation, manifest, decision.reason)
+    shift = build.shift(manifest, decision.reason)
     actions = [*loading, shift, *build.retire(manifest, retired, decision.reason)]
-    unit = with_fewer(Unit(decision, priority, chained(actions), need, build.unloads(actions, retired)), manifest)
-    if record is None:
-        return unit
-    over = build.grow_back(manifest, Reason.GROW_BACK, need.amount, manifest.spec.wanted_replicas)
-    return dataclasses.replace(unit, actions=chained([*actions, over]))
+    return with_fewer(Unit(decision, priority, chained(actions), need, build.unloads(actions, retired)), manifest)
 
 
 def recreate(situation: Situation, decision: Decision, priority: Priority = Priority.ROLLOUT) -> Unit:

@@ -12,7 +12,7 @@ from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Decision, Guards, Reason, Verb
 from reconciler.planner.servers import ServerVerdict
-from reconciler.planner.table import Verdict
+from reconciler.planner.verdicts import Verdict
 
 _DELETING = (Verb.DECOMMISSION, Verb.DELETE)
 

@@ -19,8 +19,9 @@ from reconciler.planner.retirement import retire
 from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import blocked
 from reconciler.planner.situation import Situation
-from reconciler.planner.table import Verdict, decide, unfinished
+from reconciler.planner.table import decide, unfinished
 from reconciler.planner.unit import Unit
+from reconciler.planner.verdicts import Verdict
 
 _ORDER = {kind: number for number, kind in enumerate(ActionKind)}
 

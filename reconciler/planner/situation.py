@@ -183,8 +183,7 @@ class Situation:
 
     def recorded(self, manifest: ModelManifest) -> ModelManifest:
         """Returns `manifest` with the rollout that is on record: a write without it would remove it."""
-        record = None if self.live is None else self.live.rollout
-        return manifest if record is None else self.with_replicas(manifest, manifest.spec.wanted_replicas, record)
+        return on_record(manifest, None if self.live is None else self.live.rollout)
 
     def with_replicas(self, manifest: ModelManifest, replicas: int, rollout: Rollout | None = None) -> ModelManifest:
         """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation.
@@ -195,11 +194,7 @@ class Situation:
         spec = dataclasses.replace(
             manifest.spec, replicas=replicas, min_replicas=None if least is None else min(least, replicas)
         )
-        annotations = dict(manifest.annotations)
-        annotations.pop(ROLLOUT_ANNOTATION, None)
-        if rollout is not None:
-            annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
-        return dataclasses.replace(manifest, spec=spec, annotations=tuple(sorted(annotations.items())))
+        return on_record(dataclasses.replace(manifest, spec=spec), rollout)
 
     def metadata_differs(self) -> bool:
         """Returns whether metadata that Git sets is not live, or a policy of ours is live and not in Git."""
@@ -207,6 +202,15 @@ class Situation:
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
         return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
+
+
+def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:
+    """Returns `manifest` with the annotation that keeps `rollout`, or with none."""
+    annotations = dict(manifest.annotations)
+    annotations.pop(ROLLOUT_ANNOTATION, None)
+    if rollout is not None:
+        annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
+    return dataclasses.replace(manifest, annotations=tuple(sorted(annotations.items())))
 
 
 def _as_manifest(live: LiveModel, policy: ModelPolicy) -> ModelManifest:

@@ -25,17 +25,14 @@ from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Reason
 from reconciler.planner import actions as build
 from reconciler.planner.forms import asked_load, beside
-from reconciler.planner.situation import Situation
+from reconciler.planner.situation import Situation, on_record
 from reconciler.planner.unit import Need, Priority, Steps, Unit, chained
 
 
 def rolling(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
     """Returns the rollout to `target`: beside, with every stepped form as an alternative, the gentlest first."""
-    live, serving = situation.live, situation.serving
-    assert live is not None
-    lowered = serving is not None and live.rollout is not None and serving.available < live.rollout.replicas
-    record = _rollout(situation, live, serving, target) if serving is not None and lowered else None
-    unit = beside(situation, decision, target, priority, record)
+    unit = _beside(situation, decision, target, priority)
+    serving = situation.serving
     if serving is None or not situation.may_step or not is_whole(serving) or serving.staying != serving.occupied:
         return unit
     others = tuple(_stepped(situation, decision, target, priority, *counts) for counts in _counts(situation, target))
@@ -56,6 +53,18 @@ def previous(situation: Situation) -> ModelManifest:
     manifest = situation.written_as_live()
     before = dataclasses.replace(manifest, spec=rollout.previous)
     return situation.with_replicas(before, rollout.replicas)
+
+
+def _beside(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
+    """The gentlest form; what a stepped rollout on record has to return to stays on record until this one is over."""
+    live, serving = situation.live, situation.serving
+    assert live is not None
+    if live.rollout is None or serving is None:
+        return beside(situation, decision, target, priority)
+    kept = on_record(target, _rollout(situation, live, serving, target))
+    unit = beside(situation, decision, kept, priority)
+    over = build.grow_back(target, Reason.GROW_BACK, situation.memory_of(target.spec) or 0, target.spec.wanted_replicas)
+    return dataclasses.replace(unit, actions=chained([*unit.actions, over]))
 
 
 def _counts(situation: Situation, target: ModelManifest) -> Iterator[tuple[int, int]]:
@@ -116,8 +125,8 @@ def _rollout(situation: Situation, live: LiveModel, serving: LiveVersion, target
     if serving != live.live_version:
         return None
     previous = dataclasses.replace(live.spec, replicas=None)
-    replicas = serving.wanted if before is None else max(serving.wanted, before.replicas)
-    return Rollout(target.spec.digest, previous, replicas, situation.now)
+    whole = serving.wanted if before is None else max(serving.wanted, before.replicas)
+    return Rollout(target.spec.digest, previous, whole, situation.now)
 
 
 def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None, told: str) -> Action:

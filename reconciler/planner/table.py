@@ -9,33 +9,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import Failure, LiveVersion, VersionState
+from reconciler.model.live import Failure, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
-from reconciler.model.quantity import format_bytes
 from reconciler.planner import forms
 from reconciler.planner.rescue import back_to_whole, rescue, to_the_end
 from reconciler.planner.situation import Situation
 from reconciler.planner.stepped import rolling
 from reconciler.planner.unit import Priority, Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision, and the unit that carries it out (None: nothing to do).
-
-    Attributes:
-        due: Unix time to look again, if any. guarded: what is done instead if a guard stops a deletion.
-    """
-
-    decision: Decision
-    unit: Unit | None = None
-    due: float | None = None
-    guarded: Unit | None = None
-
+from reconciler.planner.verdicts import (
+    GAP,
+    Verdict,
+    adopted,
+    available,
+    decision_on,
+    named,
+    say,
+    unknown_memory,
+    version_detail,
+)
 
 Row = Callable[[Situation], Verdict | None]
 
@@ -58,7 +52,7 @@ def other_instance(situation: Situation) -> Verdict | None:
         return None
     owner = situation.live.instance
     fixes = (f"remove the manifest, or take the model out of instance {owner}",)
-    return _say(situation, 1, Verb.REFUSED, Reason.OTHER_INSTANCE, f"the owner is instance {owner}", fixes)
+    return say(situation, 1, Verb.REFUSED, Reason.OTHER_INSTANCE, f"the owner is instance {owner}", fixes)
 
 
 def suspended(situation: Situation) -> Verdict | None:
@@ -67,13 +61,13 @@ def suspended(situation: Situation) -> Verdict | None:
         return None
     live = situation.live
     if live is not None and situation.ours and not live.deleting:
-        decision = _decision(
+        decision = decision_on(
             situation, 2, Verb.CONTINUE, Reason.SUSPENDED, "the rollout under way is finished, then held"
         )
         unit = to_the_end(situation, decision)
         if unit is not None:
             return Verdict(decision, unit)
-    return _say(situation, 2, Verb.HOLD, Reason.SUSPENDED)
+    return say(situation, 2, Verb.HOLD, Reason.SUSPENDED)
 
 
 def being_deleted(situation: Situation) -> Verdict | None:
@@ -81,11 +75,11 @@ def being_deleted(situation: Situation) -> Verdict | None:
     if situation.live is None or not situation.live.deleting or not (situation.desired or situation.ours):
         return None
     if situation.desired is None:
-        decision = _decision(situation, 3, Verb.WAIT, Reason.BEING_DELETED)
+        decision = decision_on(situation, 3, Verb.WAIT, Reason.BEING_DELETED)
         return Verdict(decision, forms.wait_only(situation, decision))
     if situation.memory is None:
-        return _unknown_memory(situation, 3)
-    decision = _decision(situation, 3, Verb.LOAD, Reason.BEING_DELETED, "loaded once the old object is gone")
+        return unknown_memory(situation, 3)
+    decision = decision_on(situation, 3, Verb.LOAD, Reason.BEING_DELETED, "loaded once the old object is gone")
     return Verdict(decision, forms.load_new(situation, decision, wait_deleted=True))
 
 
@@ -94,8 +88,8 @@ def absent_on_cluster(situation: Situation) -> Verdict | None:
     if situation.desired is None or situation.live is not None:
         return None
     if situation.memory is None:
-        return _unknown_memory(situation, 4)
-    decision = _decision(situation, 4, Verb.LOAD, Reason.NEW, _version_detail(situation))
+        return unknown_memory(situation, 4)
+    decision = decision_on(situation, 4, Verb.LOAD, Reason.NEW, version_detail(situation))
     return Verdict(decision, forms.load_new(situation, decision))
 
 
@@ -104,7 +98,7 @@ def not_taken_in(situation: Situation) -> Verdict | None:
     live = situation.live
     if situation.desired is None or live is None or situation.traits.commands_traffic or situation.taken_in:
         return None
-    decision = _decision(situation, 8, Verb.WAIT, Reason.NOT_TAKEN_IN)
+    decision = decision_on(situation, 8, Verb.WAIT, Reason.NOT_TAKEN_IN)
     return Verdict(decision, due=situation.now + TAKE_IN)
 
 
@@ -120,10 +114,10 @@ def off_the_air(situation: Situation) -> Verdict | None:
     if failed or coming_back or only_to_shift:
         return None
     if situation.memory is None:
-        return _unknown_memory(situation, 5)
+        return unknown_memory(situation, 5)
     if situation.held_until is not None:
         return None
-    decision = _decision(situation, 5, Verb.RESCUE, Reason.OFF_THE_AIR, _version_detail(situation))
+    decision = decision_on(situation, 5, Verb.RESCUE, Reason.OFF_THE_AIR, version_detail(situation))
     return Verdict(decision, rescue(situation, decision))
 
 
@@ -131,7 +125,7 @@ def same_rollout(situation: Situation) -> Verdict | None:
     """Row 6: a rollout towards this very version is under way → continue it from where it stands, then decide again."""
     if not situation.same_version or situation.live is None or not rollout_under_way(situation.live):
         return None
-    decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, _version_detail(situation))
+    decision = decision_on(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, version_detail(situation))
     return _finished_first(situation, decision, takes_over=False)
 
 
@@ -142,7 +136,7 @@ def other_rollout(situation: Situation) -> Verdict | None:
     """
     if situation.desired is None or situation.live is None or not rollout_under_way(situation.live):
         return None
-    return _finished_first(situation, _decision(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT), takes_over=True)
+    return _finished_first(situation, decision_on(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT), takes_over=True)
 
 
 def _finished_first(situation: Situation, finishing: Decision, takes_over: bool) -> Verdict:
@@ -184,7 +178,7 @@ def progressing(situation: Situation) -> Verdict | None:
     version = situation.live_version
     if situation.desired is None or version is None or version.state is not VersionState.PROGRESSING:
         return None
-    decision = _decision(situation, 8, Verb.WAIT, Reason.PROGRESSING, _available(version))
+    decision = decision_on(situation, 8, Verb.WAIT, Reason.PROGRESSING, available(version))
     return Verdict(decision, forms.finish(situation, decision), due=situation.now)
 
 
@@ -212,31 +206,31 @@ def failed_before(situation: Situation) -> Verdict | None:
 
 def _tried_again(situation: Situation, cause: str) -> Verdict:
     """Once more what failed, as nothing holds it; but first, in a pass of its own, what a stepped rollout left."""
-    returning = dataclasses.replace(_decision(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
+    returning = dataclasses.replace(decision_on(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
     unit = back_to_whole(situation, returning)
     if unit is not None:
         return Verdict(returning, unit, due=situation.now)
     if situation.memory is None:
-        return _unknown_memory(situation, 9)
+        return unknown_memory(situation, 9)
     if situation.route_at_risk:
         return _cannot_be_healed(situation, 9)
     verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
-    decision = _decision(situation, 9, verb, Reason.RETRY, _version_detail(situation))
+    decision = decision_on(situation, 9, verb, Reason.RETRY, version_detail(situation))
     decision = dataclasses.replace(decision, failure=cause)
     return Verdict(decision, forms.retrigger(situation, decision, Priority.ROLLOUT))
 
 
 def _held(situation: Situation, failure: Failure | None) -> Decision:
     serving = situation.serving
-    detail = f"{_named(serving)} goes on serving" if serving else "no version serves"
+    detail = f"{named(serving)} goes on serving" if serving else "no version serves"
     again = "a new value of the annotation model-reconciler.io/retry tries at once"
     if failure is not None and failure.refused:
         fixes = (
             "room seems to leak: a restart of Seldon's scheduler clears it (docs/seldon.md, “Capacity”)",
             again,
         )
-        return dataclasses.replace(_decision(situation, 9, Verb.BLOCKED, Reason.LEAK, detail), fixes=fixes)
-    decision = _decision(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
+        return dataclasses.replace(decision_on(situation, 9, Verb.BLOCKED, Reason.LEAK, detail), fixes=fixes)
+    decision = decision_on(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
     return dataclasses.replace(decision, fixes=(f"mend the manifest or its artifact; {again}",))
 
 
@@ -254,12 +248,12 @@ def not_whole(situation: Situation) -> Verdict | None:
     if situation.route_at_risk:
         return _cannot_be_healed(situation, 10)
     assert situation.live is not None
-    first = forms.heal(situation, _decision(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, _available(serving)))
+    first = forms.heal(situation, decision_on(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, available(serving)))
     following = decide(dataclasses.replace(situation, live=forms.healed(situation.live)))
     if following.unit is None:
         return following
     told = dataclasses.replace(
-        following.decision, row=10, detail=f"{following.decision.detail}; healed first: {_available(serving)}"
+        following.decision, row=10, detail=f"{following.decision.detail}; healed first: {available(serving)}"
     )
     return Verdict(told, _telling(forms.after(first, following.unit), told), following.due)
 
@@ -269,10 +263,10 @@ def _cannot_be_healed(situation: Situation, row: int) -> Verdict:
     serving = situation.serving
     assert serving is not None
     if situation.memory is not None and situation.policy.strategy is Strategy.RECREATE:
-        decision = _decision(situation, row, Verb.RECREATE, Reason.NOT_WHOLE, f"{_version_detail(situation)}{_GAP}")
+        decision = decision_on(situation, row, Verb.RECREATE, Reason.NOT_WHOLE, f"{version_detail(situation)}{GAP}")
         return Verdict(decision, forms.recreate(situation, decision))
     fix = "annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)"
-    return _say(situation, row, Verb.BLOCKED, Reason.NOT_WHOLE, f"{_named(serving)}: {_available(serving)}", (fix,))
+    return say(situation, row, Verb.BLOCKED, Reason.NOT_WHOLE, f"{named(serving)}: {available(serving)}", (fix,))
 
 
 def another_version(situation: Situation) -> Verdict | None:
@@ -284,19 +278,19 @@ def another_version(situation: Situation) -> Verdict | None:
         return None
     serving = situation.serving
     if serving is not None and situation.traits.reuses_versions and serving.digest == situation.desired.spec.digest:
-        decision = _decision(
+        decision = decision_on(
             situation, 11, Verb.CHANGE, Reason.REVERT, f"{serving.digest} becomes the live version again"
         )
         return Verdict(decision, forms.change(situation, decision, serving, restores=True))
     if situation.memory is None:
-        return _unknown_memory(situation, 11)
+        return unknown_memory(situation, 11)
     recreated = situation.desired.policy.strategy is Strategy.RECREATE
     verb = Verb.LOAD if serving is None else Verb.RECREATE if recreated else Verb.ROLL_OUT
-    gap = _GAP if recreated and serving is not None else ""
+    gap = GAP if recreated and serving is not None else ""
     failure = situation.live.failure
     again = failure is not None and failure.digest == situation.desired.spec.digest
-    detail = _version_detail(situation) + gap + _adopted(situation)
-    decision = _decision(situation, 11, verb, Reason.RETRY if again else Reason.NEW_VERSION, detail)
+    detail = version_detail(situation) + gap + adopted(situation)
+    decision = decision_on(situation, 11, verb, Reason.RETRY if again else Reason.NEW_VERSION, detail)
     if recreated:
         return Verdict(decision, forms.recreate(situation, decision))
     unit = rolling(situation, decision, situation.written(), Priority.ROLLOUT)
@@ -321,11 +315,11 @@ def in_place(situation: Situation) -> Verdict | None:
         for name, now, then in zip(_IN_PLACE_NAMES, current, wanted, strict=True)
         if now != then
     )
-    detail = (detail or "labels and annotations") + _adopted(situation)
+    detail = (detail or "labels and annotations") + adopted(situation)
     reason = Reason.GROW_BACK if stepping else Reason.IN_PLACE
-    decision = _decision(situation, 12, Verb.CHANGE, reason, detail)
+    decision = decision_on(situation, 12, Verb.CHANGE, reason, detail)
     if situation.replicas > version.wanted and not version.memory and situation.memory is None:
-        return _unknown_memory(situation, 12)
+        return unknown_memory(situation, 12)
     return Verdict(decision, forms.change(situation, decision, version))
 
 
@@ -335,11 +329,11 @@ def same_not_whole(situation: Situation) -> Verdict | None:
     if situation.desired is None or (version is not None and is_whole(version)):
         return None
     if situation.memory is None:
-        return _unknown_memory(situation, 13)
+        return unknown_memory(situation, 13)
     if situation.route_at_risk:
         return _cannot_be_healed(situation, 13)
-    detail = _available(version) if version else "the cluster knows no version"
-    decision = _decision(situation, 13, Verb.HEAL, Reason.NOT_WHOLE, detail)
+    detail = available(version) if version else "the cluster knows no version"
+    decision = decision_on(situation, 13, Verb.HEAL, Reason.NOT_WHOLE, detail)
     return Verdict(decision, forms.retrigger(situation, decision))
 
 
@@ -347,7 +341,7 @@ def not_ours(situation: Situation) -> Verdict | None:
     """Row 14: the same, but not ours → adopt, visibly."""
     if situation.desired is None or situation.live is None or situation.live.instance is not None:
         return None
-    decision = _decision(situation, 14, Verb.ADOPT, Reason.NOT_OURS_YET, "it gets our label, nothing else changes")
+    decision = decision_on(situation, 14, Verb.ADOPT, Reason.NOT_OURS_YET, "it gets our label, nothing else changes")
     return Verdict(decision, forms.adopt(situation, decision))
 
 
@@ -355,7 +349,7 @@ def in_sync(situation: Situation) -> Verdict | None:
     """Row 15: the same → nothing."""
     if situation.desired is None:
         return None
-    return _say(situation, 15, Verb.IN_SYNC, Reason.SAME)
+    return say(situation, 15, Verb.IN_SYNC, Reason.SAME)
 
 
 def removed(situation: Situation) -> Verdict | None:
@@ -365,7 +359,7 @@ def removed(situation: Situation) -> Verdict | None:
     """
     if not situation.ours or situation.live is None:
         return None
-    decision = _decision(situation, 16, Verb.DECOMMISSION, Reason.REMOVED)
+    decision = decision_on(situation, 16, Verb.DECOMMISSION, Reason.REMOVED)
     return Verdict(decision, forms.decommission(situation, decision), guarded=to_the_end(situation, decision))
 
 
@@ -373,7 +367,7 @@ def unmanaged(situation: Situation) -> Verdict | None:
     """Row 17: absent in Git, not ours → leave, report as unmanaged."""
     owner = situation.live.instance if situation.live else None
     detail = f"owned by instance {owner}" if owner else ""
-    return _say(situation, 17, Verb.UNMANAGED, Reason.NOT_IN_GIT, detail)
+    return say(situation, 17, Verb.UNMANAGED, Reason.NOT_IN_GIT, detail)
 
 
 def unfinished(situation: Situation) -> Verdict | None:
@@ -381,7 +375,7 @@ def unfinished(situation: Situation) -> Verdict | None:
     live = situation.live
     if live is None or not situation.ours or live.deleting:
         return None
-    decision = _decision(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, "begun by the last valid commit")
+    decision = decision_on(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, "begun by the last valid commit")
     unit = to_the_end(situation, decision)
     return None if unit is None else Verdict(decision, unit)
 
@@ -407,50 +401,8 @@ ROWS: tuple[Row, ...] = (
     unmanaged,
 )
 
-_GAP = "; off the air until the new version is loaded"
-
 _IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
-
-
-def _decision(situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "") -> Decision:
-    source = situation.desired.source if situation.desired else None
-    return Decision("Model", situation.name, verb, reason, row, detail, source=source)
-
-
-def _say(
-    situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
-) -> Verdict:
-    return Verdict(dataclasses.replace(_decision(situation, row, verb, reason, detail), fixes=fixes))
-
-
-def _unknown_memory(situation: Situation, row: int) -> Verdict:
-    fixes = ("set spec.memory to what one replica needs", "or give defaultModelMemory in the settings to reckon with")
-    detail = "how much room the load needs is unknown; the scheduler would count it as 0"
-    return _say(situation, row, Verb.BLOCKED, Reason.UNKNOWN_MEMORY, detail, fixes)
-
-
-def _version_detail(situation: Situation) -> str:
-    """What becomes what, and what that takes: `version 1 → iris/v2 (0123456789ab), 2 × 300k`."""
-    assert situation.desired is not None
-    spec, old = situation.desired.spec, situation.serving
-    step = f"{_named(old)} → " if old is not None and old.digest != spec.digest else ""
-    assumed = " (assumed)" if spec.memory is None else ""
-    size = f", {situation.replicas} × {format_bytes(situation.memory)}{assumed}" if situation.memory else ""
-    return f"{step}{spec.storage_uri} ({spec.digest}){size}"
-
-
-def _adopted(situation: Situation) -> str:
-    """Adoption is always told: what is ours may be pruned."""
-    return "; adopted, nobody owned it" if situation.live is not None and situation.live.instance is None else ""
 
 
 def _or_unset(value: int | None) -> str:
     return "unset" if value is None else str(value)
-
-
-def _named(version: LiveVersion) -> str:
-    return f"version {version.number}"
-
-
-def _available(version: LiveVersion) -> str:
-    return f"{version.available} of {version.wanted} replicas available"

@@ -53,8 +53,8 @@ def shuffled(desired: DesiredState, live: LiveState, seed: int) -> tuple[Desired
 
 
 def _says_something_about_everything(result: Plan, desired: DesiredState, live: LiveState) -> None:
-    names = {("Model", m.name) for m in (*desired.models, *live.models)}
-    names |= {("Server", s.name) for s in (*desired.servers, *live.servers)}
+    names = {("Model", m.name) for m in desired.models} | {("Model", m.name) for m in live.models}
+    names |= {("Server", s.name) for s in desired.servers} | {("Server", s.name) for s in live.servers}
     assert {(d.kind, d.name) for d in result.decisions} == names
     assert len(result.decisions) == len(names)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -93,7 +94,7 @@ OLDER_SHAPES = (
 )
 
 
-def often(usual: object, *others: object) -> st.SearchStrategy[object]:
+def often(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
     """Draws `usual` half of the time."""
     return st.sampled_from([*([usual] * len(others)), *others])
 
@@ -143,7 +144,7 @@ def server_specs(draw: st.DrawFn, live: bool = False) -> ServerSpec:
         replicas,
         None if least is None else min(least, replicas),
         most,
-        extra_capabilities=extra,  # type: ignore[arg-type] # `often` takes anything
+        extra_capabilities=extra,
         memory=memory,
         overcommit_percent=0,
     )
@@ -165,10 +166,10 @@ class _Builder:
         replicas: list[tuple[int, ReplicaState]] = []
         if server is not None:
             for place, index in enumerate(self._free(server, memory)[:wanted]):
-                state = shape.replicas[min(place, len(shape.replicas) - 1)]
-                replicas.append((index, state))
-                if state not in (FAILED, GONE):
-                    self.room[server, index] -= memory * (2 if self.twice and state is LOADING else 1)
+                loaded = shape.replicas[min(place, len(shape.replicas) - 1)]
+                replicas.append((index, loaded))
+                if loaded not in (FAILED, GONE):
+                    self.room[server, index] -= memory * (2 if self.twice and loaded is LOADING else 1)
         state = shape.state if replicas or not shape.replicas else _V.SCHEDULE_FAILED
         asked = max(len(replicas) + shape.missing, 0 if state is _V.SCALED_DOWN else 1)
         placed = tuple(sorted(replicas))
@@ -200,7 +201,7 @@ class _Builder:
         return LiveModel(
             name,
             _asking(spec, max(versions[-1].wanted, 1)),
-            draw(st.sampled_from(["default"] * 10 + [None, "team-b"])),  # type: ignore[list-item]
+            draw(st.sampled_from(["default"] * 10 + [None, "team-b"])),
             versions=tuple(versions) if draw(st.sampled_from([True] * 15 + [False])) else (),
             route=self._route(versions),
             deleting=draw(st.sampled_from([False] * 19 + [True])),
@@ -273,12 +274,12 @@ def _live_server(draw: st.DrawFn, name: str, spec: ServerSpec, room: dict[tuple[
         LiveReplica(
             index,
             spec.limit,
-            room[name, index] - (leaked if index == 0 else 0),  # type: ignore[operator]
+            room[name, index] - (leaked if index == 0 else 0),
             draw(st.sampled_from([True] * 14 + [False])),
         )
         for index in range(spec.wanted_replicas)
     )
-    owner = draw(st.sampled_from(["default"] * 5 + [None, "team-b"]))  # type: ignore[list-item]
+    owner = draw(st.sampled_from(["default"] * 5 + [None, "team-b"]))
     deleting = draw(st.sampled_from([False] * 19 + [True]))
     offers = frozenset({"sklearn", *spec.extra_capabilities})
     return LiveServer(name, spec, offers, replicas, owner, deleting=deleting)
@@ -289,7 +290,7 @@ def _servers(draw: st.DrawFn, live: dict[str, ServerSpec]) -> list[ServerManifes
     for name in SERVERS:
         spec = draw(server_specs())
         if name in live and draw(st.booleans()):
-            spec = dataclasses.replace(live[name], min_replicas=draw(often(None, live[name].min_replicas)))  # type: ignore[arg-type]
+            spec = dataclasses.replace(live[name], min_replicas=draw(often(None, live[name].min_replicas)))
         if draw(st.sampled_from([True] * 3 + [False])):
             policy = ServerPolicy(suspend=draw(st.sampled_from([False] * 9 + [True])))
             found.append(ServerManifest(name, spec, NOWHERE, policy))
