@@ -167,7 +167,7 @@ def _live_outlook(server: LiveServer, action: Action | None) -> Outlook:
     spec = action.server.spec
     now = {r.index: r for r in server.replicas}
     replicas, gains = {}, {}
-    for index in range(max(spec.wanted_replicas, len(now))):
+    for index in sorted({*range(spec.wanted_replicas), *(i for i, replica in now.items() if replica.ready)}):
         current = now.get(index)
         room = spec.limit if current is None else current.room + spec.limit - current.limit
         replicas[index] = ReplicaOutlook(spec.limit, room)
