@@ -1,0 +1,125 @@
+"""Our way: passes of `reconcile` on the simulated cluster, as `run` would do them, until nothing is left to do.
+
+It is the real planner and the real executor; only the cluster and its time are simulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from reconciler.clusters.simulated import Choices, Simulation
+from reconciler.clusters.simulated.client import Memory, SimulatedCluster
+from reconciler.errors import ReportError
+from reconciler.journal import Journal, Sinks
+from reconciler.model.manifests import DesiredState
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Decision, Guards, Verb
+from reconciler.reconcile import Terms, reconcile
+from reconciler.reports.report import Context, Report
+from reconciler.simulate import instant
+from reconciler.simulate.history import History
+from reconciler.simulate.story import ROUNDING, Story
+from reconciler.simulate.watch import Watch
+
+SOONEST = 1.0
+"""Seconds between the end of a pass that did something and the next one."""
+
+IDLE = 60.0
+"""Seconds between two passes that find nothing to do: the default of `run`."""
+
+_WAITING = (Verb.BLOCKED, Verb.REFUSED, Verb.HOLD, Verb.WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Our way of a story.
+
+    Attributes:
+        history: what was seen. reports: one a pass that did something or ended otherwise than the one before it, with
+            the seconds at which it began; the last one tells how it ended.
+    """
+
+    history: History
+    reports: tuple[tuple[float, Report], ...]
+
+    @property
+    def open(self) -> tuple[Decision, ...]:
+        """What is blocked, refused, held or waited for in the end; empty when all is in sync."""
+        return tuple(decision for decision in self.reports[-1][1].decisions if decision.verb in _WAITING)
+
+
+def play(story: Story, choices: Choices, guards: Guards) -> Played:
+    """Plays our way of `story` and returns what was seen.
+
+    Raises:
+        ReconcilerError: a pass failed.
+    """
+    return instant.run(_passes(story, choices, guards))
+
+
+async def _passes(story: Story, choices: Choices, guards: Guards) -> Played:
+    simulation = story.begin(choices)
+    watch = Watch(simulation, story)
+    cluster = SimulatedCluster(Memory(simulation, story.epoch))
+    reports: list[tuple[float, Report]] = []
+    while watch.now < story.seconds:
+        began = watch.now
+        report = await _pass(story, cluster, simulation, watch, guards)
+        if not reports or report.actions or report.decisions != reports[-1][1].decisions:
+            reports.append((began, report))
+        until = _next(story, simulation, report, began, watch.now)
+        if until is None:
+            break
+        _go_on(simulation, watch, min(until, story.seconds))
+    _go_on(simulation, watch, story.seconds)
+    return Played(watch.history(), tuple(reports))
+
+
+async def _pass(
+    story: Story, cluster: SimulatedCluster, simulation: Simulation, watch: Watch, guards: Guards
+) -> Report:
+    def clock() -> float:
+        return story.epoch + simulation.now
+
+    async def source() -> DesiredState:
+        return story.desired_at(watch.now)
+
+    context = Context(guards.instance, cluster.name, clock(), commit=story.desired_at(watch.now).commit)
+    journal = Journal(lambda: context, Sinks(), _Nobody(), clock)
+    terms = Terms("simulate", wait_timeout=story.seconds - watch.now)
+    return await reconcile(source, cluster, guards, journal, terms, asyncio.Event())
+
+
+def _next(story: Story, simulation: Simulation, report: Report, began: float, now: float) -> float | None:
+    """Returns when the next pass begins, in seconds since the beginning; None when nothing can change any more."""
+    if report.actions:
+        return now + SOONEST
+    coming = [commit.at for commit in story.commits if commit.at > began + ROUNDING]
+    if report.next_step_at is not None:
+        coming.append(max(report.next_step_at - story.epoch - simulation.now + now, now + SOONEST))
+    if simulation.next_event_at() is not None:
+        coming.append(now + IDLE)
+    return min(coming, default=None)
+
+
+def _go_on(simulation: Simulation, watch: Watch, until: float) -> None:
+    simulation.run_until(simulation.now + max(until - watch.now, 0.0))
+
+
+class _Nobody:
+    """Shows nothing of a pass."""
+
+    def begin(self, report: Report) -> None:
+        """Nothing."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """Nothing."""
+
+    def warn(self, error: ReportError) -> None:
+        """Nothing: there is no place that a report could not be kept in."""
+
+    def end(self, report: Report) -> None:
+        """Nothing."""
+
+

@@ -1,0 +1,62 @@
+"""The plain way: every commit is written at once, as `kubectl apply --prune` would, and the cluster is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.clusters.simulated import Choices, Simulation
+from reconciler.model.codec import (
+    model_policy_annotations,
+    model_spec_to_json,
+    server_policy_annotations,
+    server_spec_to_json,
+)
+from reconciler.model.manifests import DesiredState, ModelManifest, ServerManifest
+from reconciler.simulate.history import History
+from reconciler.simulate.story import Incident, Story, appoint
+from reconciler.simulate.watch import Watch
+
+Json = dict[str, Any]
+
+
+def play(story: Story, choices: Choices) -> History:
+    """Plays the plain way of `story` and returns what was seen."""
+    simulation = story.begin(choices)
+    appoint(simulation, story.plain)
+    watch = Watch(simulation, story)
+    simulation.run_until(simulation.now + story.seconds)
+    return watch.history()
+
+
+def applied(at: float, desired: DesiredState, before: DesiredState) -> Incident:
+    """Returns what `kubectl apply --prune` of `desired` does: all at once, and what only `before` had is deleted."""
+    documents = [*map(_server, desired.servers), *map(_model, desired.models)]
+    kept = {(document["kind"], document["metadata"]["name"]) for document in documents}
+    known = [("Server", server.name) for server in before.servers] + [("Model", model.name) for model in before.models]
+    pruned = [f"{kind}/{name}" for kind, name in known if (kind, name) not in kept]
+
+    def do(simulation: Simulation) -> None:
+        simulation.apply(documents)
+        for ref in pruned:
+            if ref in simulation.world.objects:
+                simulation.delete(ref)
+
+    return Incident(at, do)
+
+
+def _model(manifest: ModelManifest) -> Json:
+    spec = model_spec_to_json(manifest.spec)
+    return _document("Model", manifest, spec, model_policy_annotations(manifest.policy))
+
+
+def _server(manifest: ServerManifest) -> Json:
+    spec = server_spec_to_json(manifest.spec)
+    return _document("Server", manifest, spec, server_policy_annotations(manifest.policy))
+
+
+def _document(kind: str, manifest: ModelManifest | ServerManifest, spec: Json, policy: dict[str, str]) -> Json:
+    metadata: Json = {"name": manifest.name, "labels": dict(manifest.labels)}
+    metadata["annotations"] = {**dict(manifest.annotations), **policy}
+    if manifest.namespace is not None:
+        metadata["namespace"] = manifest.namespace
+    return {"kind": kind, "metadata": metadata, "spec": spec}
