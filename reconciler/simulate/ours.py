@@ -121,5 +121,3 @@ class _Nobody:
 
     def end(self, report: Report) -> None:
         """Nothing."""
-
-

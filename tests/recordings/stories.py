@@ -1,8 +1,9 @@
 """Recordings as stories: the state before is played as it was; what follows is done plainly, or is commits for us.
 
-What a recording applies, patches and deletes becomes commits: all that it does without a pause is one. Its Servers count
-as manifests, with the memory and the overcommit that the recording says, so that everybody reckons with the same. What
-happens besides (artifacts that change, a restart, a kill, an Experiment, which we do not apply) happens in both ways.
+What a recording applies, patches and deletes becomes commits: all that it does without a pause is one. Its Servers
+count as manifests, with the memory and the overcommit that the recording says, so that everybody reckons with the same.
+What happens besides (artifacts that change, a restart, a kill, an Experiment, which we do not apply) happens in both
+ways.
 """
 
 from __future__ import annotations
@@ -94,12 +95,16 @@ class _Manifests:
 
     def desired(self) -> DesiredState:
         """Returns the desired state that they are now."""
-        found = [(*ref.split("/"), content) for ref, content in self.objects.items()]
+        models, servers = self._of("Model"), self._of("Server")
         return DesiredState(
             commit=f"{self.taken:040x}",
-            models=tuple(_model(name, content) for kind, name, content in found if kind == "Model"),
-            servers=tuple(_server(name, content) for kind, name, content in found if kind == "Server"),
+            models=tuple(_model(name, content) for name, content in models.items()),
+            servers=tuple(_server(name, content) for name, content in servers.items()),
         )
+
+    def _of(self, kind: str) -> dict[str, Json]:
+        start = f"{kind}/"
+        return {ref.removeprefix(start): found for ref, found in self.objects.items() if ref.startswith(start)}
 
 
 def _merged(old: Mapping[str, Any], merge: Mapping[str, Any]) -> Json:
@@ -138,13 +143,13 @@ class _Telling:
     plain: list[Incident] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
 
-    def step(
-        self, operations: Iterable[Operation], seconds: float, pods: Callable[[Operation], Operation]
-    ) -> None:
-        end, changed_at = self.now + seconds, None
+    def step(self, operations: Iterable[Operation], seconds: float, pods: Callable[[Operation], Operation]) -> None:
+        end = self.now + seconds
+        changed_at: float | None = None
         for operation in map(pods, operations):
             if isinstance(operation, Wait):
-                changed_at = self._commit(changed_at)
+                self._commit(changed_at)
+                changed_at = None
                 self.now += operation.seconds
                 continue
             for part in _parts(operation):
