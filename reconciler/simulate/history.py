@@ -78,8 +78,10 @@ class ModelHistory:
 
     @property
     def waited(self) -> float | None:
-        """Seconds until it answered for the first time, None where it never did; 0 where it did from the beginning."""
-        return self.first_answer
+        """Seconds from the commit that asked for it to its first answer: 0 where it was on the air, None where never."""
+        first = self.first_answer
+        asked = next((stretch.start for stretch in self.stretches if stretch.wanted), first)
+        return None if first is None or asked is None else max(first - asked, 0.0)
 
     @property
     def never(self) -> bool:

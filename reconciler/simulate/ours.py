@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from reconciler.clusters.simulated import Choices, Simulation
+from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.client import Memory, SimulatedCluster
 from reconciler.errors import ReportError
 from reconciler.journal import Journal, Sinks
@@ -19,7 +19,7 @@ from reconciler.reconcile import Terms, reconcile
 from reconciler.reports.report import Context, Report
 from reconciler.simulate import instant
 from reconciler.simulate.history import History
-from reconciler.simulate.story import ROUNDING, Story
+from reconciler.simulate.story import ROUNDING, Chance, Story
 from reconciler.simulate.watch import Watch
 
 SOONEST = 1.0
@@ -46,20 +46,29 @@ class Played:
     @property
     def open(self) -> tuple[Decision, ...]:
         """What is blocked, refused, held or waited for in the end; empty when all is in sync."""
-        return tuple(decision for decision in self.reports[-1][1].decisions if decision.verb in _WAITING)
+        return _open(self.reports[-1][1])
+
+    @property
+    def waited_for(self) -> tuple[Decision, ...]:
+        """What was blocked, refused, held or waited for in some pass, in the order of the passes."""
+        return tuple(dict.fromkeys(decision for _, report in self.reports for decision in _open(report)))
 
 
-def play(story: Story, choices: Choices, guards: Guards) -> Played:
+def _open(report: Report) -> tuple[Decision, ...]:
+    return tuple(decision for decision in report.decisions if decision.verb in _WAITING)
+
+
+def play(story: Story, chance: Chance, guards: Guards) -> Played:
     """Plays our way of `story` and returns what was seen.
 
     Raises:
         ReconcilerError: a pass failed.
     """
-    return instant.run(_passes(story, choices, guards))
+    return instant.run(_passes(story, chance, guards))
 
 
-async def _passes(story: Story, choices: Choices, guards: Guards) -> Played:
-    simulation = story.begin(choices)
+async def _passes(story: Story, chance: Chance, guards: Guards) -> Played:
+    simulation = story.begin(chance)
     watch = Watch(simulation, story)
     cluster = SimulatedCluster(Memory(simulation, story.epoch))
     reports: list[tuple[float, Report]] = []

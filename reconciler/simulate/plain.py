@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.clusters.simulated import Choices, Simulation
+from reconciler.clusters.simulated import Simulation
 from reconciler.model.codec import (
     model_policy_annotations,
     model_spec_to_json,
@@ -13,15 +13,15 @@ from reconciler.model.codec import (
 )
 from reconciler.model.manifests import DesiredState, ModelManifest, ServerManifest
 from reconciler.simulate.history import History
-from reconciler.simulate.story import Incident, Story, appoint
+from reconciler.simulate.story import Chance, Incident, Story, appoint
 from reconciler.simulate.watch import Watch
 
 Json = dict[str, Any]
 
 
-def play(story: Story, choices: Choices) -> History:
+def play(story: Story, chance: Chance) -> History:
     """Plays the plain way of `story` and returns what was seen."""
-    simulation = story.begin(choices)
+    simulation = story.begin(chance)
     appoint(simulation, story.plain)
     watch = Watch(simulation, story)
     simulation.run_until(simulation.now + story.seconds)

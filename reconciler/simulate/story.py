@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.clusters.simulated import Choices, Simulation
+from reconciler.clusters.simulated.choices import SeededChoices
 from reconciler.model.manifests import DesiredState
 
 ROUNDING = 1e-6
@@ -32,6 +33,20 @@ class Incident:
     do: Callable[[Simulation], None]
 
 
+HASTE = (1.0, 0.3, 0.6)
+"""How long the cluster takes from one object to the next when several are written together, as shares of the usual time.
+It differs from day to day, and decides how many loads are in flight when the next model is placed (docs/seldon.md, "Room
+is not what is free")."""
+
+
+class Chance:
+    """What is left to chance in one run, drawn from `seed`: every choice, and how fast objects are taken in."""
+
+    def __init__(self, seed: int) -> None:
+        self.haste = HASTE[seed % len(HASTE)]
+        self.choices: Choices = SeededChoices(seed)
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """One story, to be played in two ways.
@@ -49,9 +64,11 @@ class Story:
     seconds: float = 300.0
     epoch: float = 0.0
 
-    def begin(self, choices: Choices) -> Simulation:
-        """Returns the cluster at the beginning; `choices` decide what is left to chance from there on."""
-        simulation = Simulation.load(self.before, choices)
+    def begin(self, chance: Chance) -> Simulation:
+        """Returns the cluster at the beginning; `chance` decides what is left to it from there on."""
+        rules = {**self.before["rules"]}
+        rules["take_in_every"] *= chance.haste
+        simulation = Simulation.load({**self.before, "rules": rules}, chance.choices)
         appoint(simulation, self.incidents)
         return simulation
 

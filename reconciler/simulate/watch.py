@@ -77,7 +77,8 @@ class Watch:
         goes_on = notes.now
         if goes_on is not None and (goes_on.answers, goes_on.wanted) == (answers, wanted):
             return
-        if goes_on is not None and goes_on.start < now:
+        # The first one is kept even if it lasted no time: what was on the air at the beginning can be taken off it.
+        if goes_on is not None and (goes_on.start < now or not notes.done):
             notes.done.append(Stretch(goes_on.start, now, goes_on.answers, goes_on.wanted))
         notes.now = _Open(now, answers, wanted)
 

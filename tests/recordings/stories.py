@@ -57,14 +57,14 @@ def _before(recording: Recording, steps: int) -> tuple[Simulation, _Manifests]:
     manifests, pods = _Manifests(), _with_pods(recording)
     for number, (_, operations) in enumerate(recording.stages[: steps + 1]):
         choices.begin(number)
-        for operation in map(pods, operations):
+        for position, operation in enumerate(map(pods, operations)):
             if isinstance(operation, Wait):
                 simulation.run_until(simulation.now + operation.seconds)
                 continue
             manifests.take(operation)
             carry_out(simulation, operation)
             simulation.run_until(simulation.now + OPERATION_SECONDS)
-            if operation is operations[0]:
+            if (number, position) == (0, 0):
                 settle(simulation)  # the servers come before what is on them
         settle(simulation)
     for ref in manifests.objects:
