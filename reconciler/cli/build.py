@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -119,16 +120,17 @@ def one_pass(
     view: View,
     *,
     to_git: bool,
-    approve: Callable[[Plan], None] = lambda plan: None,
+    exactly: Callable[[Plan], None] | None = None,
 ) -> Callable[[asyncio.Event], Awaitable[Report]]:
-    """Returns what does one pass; the event that it is given ends it soon.
+    """Returns what does one pass and those that follow from it at once; the event that it is given ends it soon.
 
     Args:
-        to_git: report to the repository. approve: may refuse the plan by raising.
+        to_git: report to the repository. exactly: refuses, by raising, any plan but one, which no other one follows.
     """
     from reconciler.journal import Journal, Sinks  # noqa: PLC0415 - see above
-    from reconciler.reconcile import Terms, reconcile  # noqa: PLC0415 - see above
+    from reconciler.reconcile import reconcile  # noqa: PLC0415 - see above
     from reconciler.reports.sinks import BranchSink, FileSink  # noqa: PLC0415 - see above
+    from reconciler.terms import Terms  # noqa: PLC0415 - see above
 
     branch = settings.reports_branch if to_git else ""
     sinks = Sinks(
@@ -136,10 +138,14 @@ def one_pass(
         branch=BranchSink(repository, branch, settings.instance, settings.report_history) if branch else None,
     )
     holder = f"instance {settings.instance}, process {os.getpid()} on {socket.gethostname()}"
-    terms = Terms(holder, settings.lock_timeout, settings.wait_timeout, approve)
+    terms = Terms(holder, settings.lock_timeout, settings.wait_timeout)
+    if exactly is not None:
+        terms = replace(terms, approve=exactly, passes=1)
+
+    def journal() -> Journal:
+        return Journal(look(settings, repository, cluster.name), sinks, view)
 
     def run(stop: asyncio.Event) -> Awaitable[Report]:
-        journal = Journal(look(settings, repository, cluster.name), sinks, view)
         return reconcile(source(repository), cluster, guards(settings), journal, terms, stop)
 
     return run

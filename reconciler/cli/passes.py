@@ -158,18 +158,14 @@ async def _once(settings: Settings, *, to_git: bool, saved: Path | None = None) 
     from reconciler.cli.views import PassView  # noqa: PLC0415 - see above
     from reconciler.daemon import stopped_by_signals  # noqa: PLC0415 - see above
 
-    settings, approve = (settings, _anything) if saved is None else _exactly(saved, settings)
+    settings, exactly = (settings, None) if saved is None else _exactly(saved, settings)
     repository = build.repository(settings)
     await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
     stop = asyncio.Event()
     async with build.cluster(settings) as cluster:
         with PassView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
-            one_pass = build.one_pass(settings, repository, cluster, view, to_git=to_git, approve=approve)
+            one_pass = build.one_pass(settings, repository, cluster, view, to_git=to_git, exactly=exactly)
             return (await one_pass(stop)).exit_code
-
-
-def _anything(_: Plan) -> None:
-    """Approves of every plan."""
 
 
 def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan], None]]:

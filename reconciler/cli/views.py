@@ -33,15 +33,17 @@ def print_report(report: Report, output: str, console: Console) -> None:
 
 
 class PassView:
-    """Shows one pass: as text its progress and then its report, in the other forms the report alone.
+    """Shows a pass: as text its progress and then its report, in the other forms the report alone.
 
-    A context manager, so that the terminal is as it was however the pass ends.
+    Of passes that follow one another at once each is shown, but as JSON only the last: one command, one object. A
+    context manager, so that the terminal is as it was however the pass ends.
     """
 
     def __init__(self, output: str, console: Console) -> None:
         self._output, self._console = output, console
         self._progress: Progress | None = None
         self._open = ExitStack()
+        self._last: Report | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -50,9 +52,13 @@ class PassView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+        if self._last is not None and self._output == "json":
+            print_report(self._last, self._output, self._console)
 
     def begin(self, report: Report) -> None:
         """Opens the progress view."""
+        if self._output == "text" and self._last is not None:
+            self._console.print("\nWhat this left is taken up at once:\n")
         if self._output == "text" and report.actions:
             self._progress = self._open.enter_context(Progress(report, self._console))
 
@@ -68,6 +74,11 @@ class PassView:
     def end(self, report: Report) -> None:
         """Closes the progress view and prints the report; as text invalid manifests are left to the error."""
         self._open.close()
+        self._last = report
+        if self._output != "json":
+            self._print(report)
+
+    def _print(self, report: Report) -> None:
         if self._output != "text" or report.verdict is not Verdict.INVALID:
             print_report(report, self._output, self._console)
 
@@ -96,7 +107,7 @@ class DaemonView(PassView):
             about = f"back, {report.summary}" if back and not news else f"commit {report.context.commit[:8]}"
             self._console.print(f"{moment(self._clock())} {'back, ' if back and news else ''}{about}", soft_wrap=True)
         if news or (back and self._output != "text"):
-            super().end(report)
+            self._print(report)
         self._shown = matter
         if not invalid:
             self._failure = ()

@@ -103,7 +103,7 @@ class Narrator:
             *path,
             f"export RECONCILER_SETTINGS={workspace.settings}",
             f"cd {workspace.work}",
-            "cat README.md                            # says what to try; spam is gone, churn is at v4",
+            "cat README.md                            # says what to try; spam is gone, churn is at v5",
             "reconciler status",
             f"curl -i {url}/v2/models/{CHURN.model}/infer -d '{json.dumps(request_body([1.0] * CHURN.features))}'",
             "git pull && git show origin/reconciler-reports:default/latest.md",

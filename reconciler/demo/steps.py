@@ -11,7 +11,7 @@ from reconciler.demo.workspace import Workspace
 
 BY_FOLDER = {artifact.folder: artifact for artifact in EXAMPLES}
 CHURN, DEMAND = BY_FOLDER["churn/v2"], BY_FOLDER["demand/v1"]
-BROKEN, MENDED = replace(CHURN, version="v3"), replace(CHURN, version="v4")
+BROKEN, MENDED, BIGGER = (replace(CHURN, version=version) for version in ("v3", "v4", "v5"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Step:
         edit: changes files of the workspace. git: the commands that then commit and push it, as they are shown.
         target: the model that is sent requests meanwhile, None in the first step, when there is none yet.
         expected: which of its versions may answer. exit_code: of `reconciler sync`.
-        least: requests to send in all, at least.
+        planned: whether `reconciler plan` is shown before `reconciler sync`. least: requests to send in all, at least.
         answers: HTTP status of every model afterwards. tells: words that the report must hold.
     """
 
@@ -34,6 +34,7 @@ class Step:
     target: Artifact | None
     expected: Expected
     exit_code: int
+    planned: bool = False
     least: int = 200
     answers: tuple[tuple[str, int], ...] = ()
     tells: tuple[str, ...] = ()
@@ -54,6 +55,12 @@ def _broken(workspace: Workspace) -> None:
 def _mended(workspace: Workspace) -> None:
     build(workspace.artifacts, (MENDED,))
     _store(old=BROKEN.folder, new=MENDED)(workspace)
+
+
+def _bigger(workspace: Workspace) -> None:
+    build(workspace.artifacts, (BIGGER,))
+    _store(old=MENDED.folder, new=BIGGER)(workspace)
+    workspace.replace("models/churn.yaml", "memory: 150M", "memory: 400M")
 
 
 def _nothing(_: Workspace) -> None:
@@ -129,12 +136,26 @@ STEPS = (
         answers=ALL_ANSWER,
     ),
     Step(
+        "stepped update",
+        "churn v5 needs 400M on each replica, and 350M are left there beside v4. But churn has two replicas: v4 can "
+        "give one of them up first. The plan says so before anything is touched.",
+        _bigger,
+        _commit("Churn v5, bigger"),
+        CHURN,
+        Expected("v4", "v5"),
+        exit_code=0,
+        planned=True,
+        least=600,
+        answers=ALL_ANSWER,
+        tells=("replicas 2 → 1; at least 1 replica answers meanwhile", "replicas 1 → 2"),
+    ),
+    Step(
         "removed model",
         "spam leaves the repository; churn is watched meanwhile.",
         _nothing,
         (("rm", "models/spam.yaml"), *_commit("Without spam")),
         CHURN,
-        Expected("v4", "v4"),
+        Expected("v5", "v5"),
         exit_code=0,
         answers=(("churn", 200), ("fraud", 200), ("spam", 404), ("demand", 200)),
     ),

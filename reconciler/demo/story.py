@@ -122,7 +122,8 @@ async def _change(stage: Stage, step: Step) -> tuple[int, Window]:
     if edit:
         stage.audience.edit(edit)
         stage.audience.command(" && ".join(shlex.join(("git", *command)) for command in step.git))
-    exit_code = await run_command(stage.workspace, ("sync",), out=stage.out, announce=stage.audience.command)
+    for command in ("plan", "sync") if step.planned else ("sync",):
+        exit_code = await run_command(stage.workspace, (command,), out=stage.out, announce=stage.audience.command)
     return exit_code, Window(start, time.monotonic())
 
 

@@ -169,7 +169,7 @@ def grow_back(manifest: ModelManifest, reason: Reason, memory: int, held: int) -
         model=manifest,
         takes=_uses(manifest.spec.server or "", wanted - held, memory),
         source=_source(manifest),
-        detail=f"replicas {held} → {wanted}",
+        detail=f"replicas {held} → {wanted}" if held < wanted else "the stepped rollout is over",
     )
 
 

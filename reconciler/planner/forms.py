@@ -157,7 +157,7 @@ def change(
 ) -> Unit:
     """Returns the unit that changes `version` in place: replicas, min, max, logger, metadata.
 
-    With `restores` the version is an older one that becomes the live version again, and newer ones are dropped.
+    With `restores` the version is an older one that becomes the live version again; newer ones are unloaded first.
     """
     assert situation.live is not None
     manifest = manifest or situation.written()
@@ -171,8 +171,8 @@ def change(
         occupied = frozenset(version.occupied)
         need = Need(action.id, memory, growth, frozenset(), version.server, occupied)
     newer = [v for v in situation.live.versions if restores and v.number > version.number and v.occupied]
-    releases = tuple(build.release(action.id, v) for v in newer)
-    return Unit(decision, Priority.GROWTH, (action,), need, releases)
+    going = build.retire(manifest, newer, decision.reason)
+    return Unit(decision, Priority.GROWTH, chained([*going, action]), need, build.unloads(going, newer))
 
 
 def retrigger(situation: Situation, decision: Decision, priority: Priority = Priority.GROWTH) -> Unit:

@@ -44,7 +44,7 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
     shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
     told = {unit.decision.name: unit.decision for unit in arrangement.placed} | shortfalls
     decisions = [told.get(v.decision.name, v.decision) for v in models]
-    due = [verdict.due for verdict in models if verdict.due is not None]
+    due = [v.due for v in models if v.due is not None and not _idle(v, shortfalls, live)]
     retired = [_with_retirement(verdict, live, arrangement) for verdict in servers]
     early = [verdict.early for verdict in retired if verdict.early]
     late = [verdict.late for verdict in retired if verdict.late]
@@ -67,6 +67,11 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
         guards=guards,
     )
     return _replayed(result, live, guards)
+
+
+def _idle(verdict: Verdict, shortfalls: dict[str, Decision], live: LiveState) -> bool:
+    """What is due now and finds no room is not due: a pass after this one would find no more."""
+    return verdict.decision.name in shortfalls and verdict.due is not None and verdict.due <= live.observed_at
 
 
 def _with_retirement(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) -> ServerVerdict:

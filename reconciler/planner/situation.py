@@ -121,21 +121,20 @@ class Situation:
         return marked(dataclasses.replace(self.desired, spec=spec), self.guards.instance, self.commit)
 
     def written_as_live(self) -> ModelManifest:
-        """Returns what is live as a manifest, to finish what was begun towards it; Git's policy if there is one."""
+        """Returns what is live as a manifest, to finish what was begun towards it; Git's policy if there is one.
+
+        A stepped rollout on record stays there: writing this ends none.
+        """
         assert self.live is not None
         if self.desired is not None:
-            return dataclasses.replace(self.written(), spec=self.live.spec)
+            return on_record(dataclasses.replace(self.written(), spec=self.live.spec), self.live.rollout)
         policy, _ = model_policy(dict(self.live.annotations))
         return _as_manifest(self.live, policy)
 
     def with_replicas(self, manifest: ModelManifest, replicas: int, rollout: Rollout | None = None) -> ModelManifest:
         """Returns `manifest` with another number of replicas and, while a stepped rollout lasts, its annotation."""
         spec = dataclasses.replace(manifest.spec, replicas=replicas)
-        annotations = dict(manifest.annotations)
-        annotations.pop(ROLLOUT_ANNOTATION, None)
-        if rollout is not None:
-            annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
-        return dataclasses.replace(manifest, spec=spec, annotations=tuple(sorted(annotations.items())))
+        return on_record(dataclasses.replace(manifest, spec=spec), rollout)
 
     def metadata_differs(self) -> bool:
         """Returns whether metadata that Git sets is not live, or a policy of ours is live and not in Git."""
@@ -143,6 +142,15 @@ class Situation:
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
         return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
+
+
+def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:
+    """Returns `manifest` with the annotation that keeps `rollout`, or with none."""
+    annotations = dict(manifest.annotations)
+    annotations.pop(ROLLOUT_ANNOTATION, None)
+    if rollout is not None:
+        annotations[ROLLOUT_ANNOTATION] = rollout_to_json(rollout)
+    return dataclasses.replace(manifest, annotations=tuple(sorted(annotations.items())))
 
 
 def _as_manifest(live: LiveModel, policy: ModelPolicy) -> ModelManifest:

@@ -25,13 +25,13 @@ from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Reason
 from reconciler.planner import actions as build
 from reconciler.planner.forms import asked_load, beside
-from reconciler.planner.situation import Situation
+from reconciler.planner.situation import Situation, on_record
 from reconciler.planner.unit import Need, Priority, Steps, Unit, chained
 
 
 def rolling(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
     """Returns the rollout to `target`: beside, with every stepped form as an alternative, the gentlest first."""
-    unit = beside(situation, decision, target, priority)
+    unit = _beside(situation, decision, target, priority)
     serving = situation.serving
     if serving is None or situation.desired is None or situation.desired.spec.replicas is None:
         return unit
@@ -55,6 +55,23 @@ def previous(situation: Situation) -> ModelManifest:
     manifest = situation.written_as_live()
     before = dataclasses.replace(manifest, spec=rollout.previous)
     return situation.with_replicas(before, rollout.replicas)
+
+
+def _beside(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
+    """The gentlest form; what a stepped rollout on record has to return to stays on record until this one is over."""
+    live, serving = situation.live, situation.serving
+    assert live is not None
+    if live.rollout is None or serving is None:
+        return beside(situation, decision, target, priority)
+    kept = on_record(target, _rollout(situation, live, serving, target))
+    amount, wanted = target.spec.memory or situation.memory or 0, target.spec.wanted_replicas
+    over = build.grow_back(target, Reason.GROW_BACK, amount, wanted)
+    return _ending_in(over, beside(situation, decision, kept, priority))
+
+
+def _ending_in(last: Action, unit: Unit) -> Unit:
+    others = tuple(_ending_in(last, other) for other in unit.alternatives)
+    return dataclasses.replace(unit, actions=chained([*unit.actions, last]), alternatives=others)
 
 
 def _counts(situation: Situation, target: ModelManifest) -> Iterator[tuple[int, int]]:
@@ -84,7 +101,8 @@ def _stepped(
     rollout = _rollout(situation, live, serving, target)
     first = situation.with_replicas(target, begin, rollout if begin < wanted else None)
     retired = [version for version in live.versions if version.occupied]
-    shrink = [_shrink(situation, serving, keep, rollout)] if keep < serving.available else []
+    meanwhile = _meanwhile(min(keep, begin))
+    shrink = [_shrink(situation, serving, keep, rollout, meanwhile)] if keep < serving.available else []
     loading, need = asked_load(situation, first, decision.reason)
     going = [_fewer(action, serving, keep) for action in build.retire(target, retired, decision.reason)]
     actions = [*shrink, *loading, build.shift(first, decision.reason), *going]
@@ -111,12 +129,13 @@ def _rollout(situation: Situation, live: LiveModel, serving: LiveVersion, target
     if serving != live.live_version:
         return None
     previous = dataclasses.replace(live.spec, replicas=None)
-    return Rollout(target.spec.digest, previous, serving.wanted, situation.now)
+    whole = serving.wanted if before is None else max(serving.wanted, before.replicas)
+    return Rollout(target.spec.digest, previous, whole, situation.now)
 
 
-def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None) -> Action:
+def _shrink(situation: Situation, serving: LiveVersion, keep: int, rollout: Rollout | None, told: str) -> Action:
     manifest = situation.with_replicas(situation.written_as_live(), keep, rollout)
-    detail = f"replicas {serving.wanted} → {keep}"
+    detail = f"replicas {serving.wanted} → {keep}; {told}"
     return build.change(manifest, Reason.STEPPED, serving, serving.memory, label=f"*{keep}", detail=detail)
 
 
@@ -131,6 +150,9 @@ def _told(serving: LiveVersion, what: str, keep: int, begin: int, wanted: int) -
     """The sentence that tells beforehand what serves meanwhile."""
     first = f"replicas {serving.wanted} → {keep} first, " if keep < serving.available else ""
     last = f", then {begin} → {wanted}" if begin < wanted else ""
-    least = min(keep, begin)
+    return f"stepped: {first}{what} with {begin}{last}; {_meanwhile(min(keep, begin))}"
+
+
+def _meanwhile(least: int) -> str:
     answer = f"{least} replica answers" if least == 1 else f"{least} replicas answer"
-    return f"stepped: {first}{what} with {begin}{last}; at least {answer} meanwhile"
+    return f"at least {answer} meanwhile"

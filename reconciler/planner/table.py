@@ -175,8 +175,8 @@ def progressing(situation: Situation) -> Verdict | None:
 def failed_before(situation: Situation) -> Verdict | None:
     """Row 9: this version failed to load before → hold until its back-off ends, the manifest or `retry` changes.
 
-    Meanwhile what serves is brought back to whole. A version that the scheduler refused against all reckoning is held
-    in the same way, and called blocked: it did not fail.
+    Meanwhile, and before it is tried again, what serves is brought back to whole. A version that the scheduler refused
+    against all reckoning is held in the same way, and called blocked: it did not fail.
     """
     live, version = situation.live, situation.live_version
     if situation.desired is None or live is None or version is None:
@@ -191,8 +191,15 @@ def failed_before(situation: Situation) -> Verdict | None:
         decision = dataclasses.replace(_held(situation, failure), failure=cause)
         unit = back_to_whole(situation, decision)
         return Verdict(decision, unit, due=situation.held_until)
-    if not failed_now:
-        return None
+    return _tried_again(situation, cause) if failed_now else None
+
+
+def _tried_again(situation: Situation, cause: str) -> Verdict:
+    """Once more what failed, as nothing holds it; but first, in a pass of its own, what a stepped rollout left."""
+    returning = dataclasses.replace(_decision(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
+    unit = back_to_whole(situation, returning)
+    if unit is not None:
+        return Verdict(returning, unit, due=situation.now)
     if situation.memory is None:
         return _unknown_memory(situation, 9)
     verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT

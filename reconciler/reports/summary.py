@@ -13,6 +13,8 @@ _PLANNED = {
     Verb.LOAD: "to load",
     Verb.ROLL_OUT: "to roll out",
     Verb.RECREATE: "to recreate",
+    Verb.RESCUE: "to rescue",
+    Verb.HEAL: "to heal",
     Verb.CONTINUE: "to continue",
     Verb.CHANGE: "to change",
     Verb.ADOPT: "to adopt",

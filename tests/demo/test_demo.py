@@ -65,6 +65,7 @@ def test_every_step_ends_as_it_should_and_no_request_fails(played: tuple[int, st
         ("mended artifact", 0, 0),
         ("does not fit", 4, 0),
         ("revert", 0, 0),
+        ("stepped update", 0, 0),
         ("removed model", 0, 0),
     ]
     assert result["steps"][1]["requests"] >= 1000
@@ -80,6 +81,15 @@ def test_the_story_is_told_on_the_error_stream_and_shows_the_reports(played: tup
     assert "Every step ended as it should" in told
     assert "$ git commit -am 'Churn v2' && git push" in told
     assert "$ git revert --no-edit HEAD && git push" in told
+
+
+def test_the_stepped_update_is_told_by_its_plan_before_anything_is_touched(played: tuple[int, str, str, Path]) -> None:
+    told = played[2]
+    plan, sync = (told.index(f"$ reconciler {name}", told.index("stepped update")) for name in ("plan", "sync"))
+    beforehand = " ".join(told[plan:sync].split())
+    assert "Plan: 1 to roll out" in beforehand
+    assert "replicas 2 → 1" in beforehand
+    assert "default: done, 6 of 6 actions done" in told
 
 
 def test_its_end_says_what_was_removed(played: tuple[int, str, str, Path]) -> None:

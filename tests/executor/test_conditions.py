@@ -174,6 +174,12 @@ def test_a_change_is_done_when_the_live_spec_has_it_and_is_whole() -> None:
     assert progress(change, state(version(1, OLD, AVAILABLE, AVAILABLE), route=1, spec=more.spec)).state is Stage.DONE
 
 
+def test_a_change_that_the_object_has_and_the_scheduler_has_not_is_not_done() -> None:
+    fewer = action(ActionKind.CHANGE, OLD)
+    before = version(1, OLD, AVAILABLE, AVAILABLE, wanted=2)
+    assert progress(fewer, state(before, route=1, spec=OLD.spec)).detail == "not taken in yet"
+
+
 def test_a_shrink_is_done_when_the_surplus_replicas_are_gone() -> None:
     change = action(ActionKind.CHANGE, OLD)
     both = version(1, OLD, AVAILABLE, AVAILABLE, wanted=1)

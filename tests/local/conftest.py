@@ -12,6 +12,7 @@ from reconciler.clusters.local.client import LocalCluster
 from reconciler.clusters.local.process import free_port
 from tests.local.artifacts import all_of_them
 from tests.local.serving import Driver, Requests
+from tests.local.world import World
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,11 @@ def started(tmp_path: Path, artifacts: Path) -> Iterator[Callable[..., lifecycle
     yield start
     for folder in states:
         lifecycle.down(folder)
+
+
+@pytest.fixture
+def world() -> World:
+    """A state without a process: a server `main` of two replicas of 1000 bytes."""
+    made = World()
+    made.server("main", 1000, 1000)
+    return made

@@ -8,82 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.clusters.local import actions, facts, scheduler, view
-from reconciler.clusters.local.records import LoadKey, Process, ReplicaKey, State
+from reconciler.clusters.local import facts, view
+from reconciler.clusters.local.records import Process, ReplicaKey
 from reconciler.errors import ActionRefused
-from reconciler.model.live import ReplicaState, VersionState
-from reconciler.model.manifests import ModelManifest, ServerManifest, Source
-from reconciler.model.plan import Action, ActionKind, MemoryUse
-from tests.local.serving import action, model, server_spec
-
-INSTALLED = frozenset({"mlserver", "python", "sklearn"})
-S = ReplicaState
-
-
-class World:
-    """A state with the replicas that are up, driven by actions and facts."""
-
-    def __init__(self) -> None:
-        self.state = State()
-        self.up: set[ReplicaKey] = set()
-
-    def server(self, name: str, *memories: int, kind: ActionKind = ActionKind.CREATE_SERVER, **fields: object) -> None:
-        """A server with one replica, all up, for each entry; its memory is the first entry."""
-        spec = server_spec(replicas=len(memories), memory=memories[0] if memories else 1000, **fields)
-        self.act(action(kind, name, server=ServerManifest(name, spec, Source("s", 1))))
-        self.up |= {key for key, _ in self.state.replicas()}
-
-    def act(self, what: Action) -> None:
-        """Performs an action."""
-        self.state = actions.perform(self.state, actions.World(self.up, INSTALLED), what)
-
-    def load(self, manifest: ModelManifest, **fields: object) -> int:
-        """Asks for a load; returns the number of the live version."""
-        self.act(action(ActionKind.LOAD, manifest.name, model=manifest, **fields))
-        return self.state.models[manifest.name].live.number
-
-    def do(self, kind: ActionKind, manifest: ModelManifest, **fields: object) -> None:
-        """Any other action on a model."""
-        self.act(action(kind, manifest.name, model=manifest, **fields))
-
-    def becomes(self, name: str, number: int, *indices: int, to: ReplicaState = S.AVAILABLE) -> None:
-        """A fact about a version on some replicas; all it is on when none is named."""
-        version = self.version(name, number)
-        for index in indices or [i for i, _ in version.replicas]:
-            key = LoadKey(name, number, ReplicaKey(version.server, index))
-            if to is S.LOAD_FAILED:
-                self.state = facts.load_failed(self.state, key, "broken")
-            else:
-                self.state = facts.moved(self.state, key, to)
-
-    def serve(self, manifest: ModelManifest) -> int:
-        """Loads, all goes well, and shifts."""
-        number = self.load(manifest)
-        self.becomes(manifest.name, number)
-        self.do(ActionKind.SHIFT, manifest, number=number)
-        return number
-
-    def version(self, name: str, number: int):  # type: ignore[no-untyped-def]  # a VersionRecord that must be there
-        """Returns a version that must be there."""
-        found = self.state.models[name].version(number)
-        assert found is not None
-        return found
-
-    def states(self, name: str, number: int) -> dict[int, ReplicaState]:
-        """Returns the states of a version by replica."""
-        return dict(self.version(name, number).replicas)
-
-    def room(self, server: str) -> list[int]:
-        """Returns the room of all replicas of a server."""
-        return [scheduler.room(self.state, ReplicaKey(server, r.index)) for r in self.state.servers[server].replicas]
-
-
-@pytest.fixture
-def world() -> World:
-    """A server `main` of two replicas of 1000 bytes."""
-    made = World()
-    made.server("main", 1000, 1000)
-    return made
+from reconciler.model.live import VersionState
+from reconciler.model.manifests import ModelManifest
+from reconciler.model.plan import ActionKind, MemoryUse
+from tests.local.serving import model
+from tests.local.world import S, World
 
 
 def test_the_replica_with_most_room_is_taken_then_the_lowest_index(world: World) -> None:
@@ -304,9 +236,12 @@ def test_explainers_are_refused(world: World) -> None:
         world.load(explaining)
 
 
+_ASKED = ["load", "other", "again", "shift", "unload", "grow", "shrink", "gone", "down", "up", "facts", "fail"]
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["load", "other", "shift", "unload", "grow", "shrink", "gone", "down", "up", "facts", "fail"]),
+        st.sampled_from(
+            ["load", "other", "again", "shift", "unload", "grow", "shrink", "gone", "down", "up", "facts", "fail"]
+        ),
         st.sampled_from(["a", "b", "c"]),
         st.integers(1, 2),
         st.sampled_from([200, 450, 600]),
@@ -343,9 +278,9 @@ def _step(world: World, what: str, manifest: ModelManifest) -> None:
     elif what in kinds:
         number = found.versions[0 if what == "unload" else -1].number if found else None
         world.do(kinds[what], manifest, number=number)
-    elif what in ("grow", "shrink") and found:
-        spec = replace(found.live.spec, replicas=2 if what == "grow" else 1)
-        world.do(ActionKind.CHANGE, replace(manifest, spec=spec))
+    elif what in ("grow", "shrink", "again") and found:
+        spec = replace(found.live.spec, replicas=1 if what == "shrink" else 2)
+        world.do(ActionKind.RETRIGGER if what == "again" else ActionKind.CHANGE, replace(manifest, spec=spec))
     elif what == "down":
         world.state = facts.replica_down(world.state, replica)
     elif what == "up":

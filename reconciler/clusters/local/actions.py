@@ -53,6 +53,8 @@ def load(state: State, world: World, action: Action) -> State:
             )
         if _carries(model.live, digest):
             return state.with_model(_described(model, manifest))
+        if model.live.digest == digest and model.live.loading and not model.live.ending:
+            return state  # it has failed in part already: its end is waited for, then it may be tried again
         if model.live.loading:
             why = f"version {model.live.number} is still loading, and a load in flight is never superseded"
             raise ActionRefused(f"model {model.name} cannot be loaded now", why=why, fix="wait for its end")
@@ -135,6 +137,13 @@ def change(state: State, world: World, action: Action) -> State:
     if version.ending or not version.occupied:
         return state
     return state.with_model(model.with_version(_resized(state, world, version)))
+
+
+def retrigger(state: State, world: World, action: Action) -> State:
+    """The live version tried once more: the replicas that it lacks, or all of it anew where no load of it succeeded."""
+    manifest, model = _manifest(action), _model(state, action)
+    digest = action.digest or manifest.spec.digest
+    return change(state, world, action) if _carries(model.live, digest) else load(state, world, action)
 
 
 def adopt(state: State, world: World, action: Action) -> State:
@@ -243,9 +252,13 @@ def _revived(model: ModelRecord, digest: str) -> ModelRecord:
 
 
 def _described(model: ModelRecord, manifest: ModelManifest) -> ModelRecord:
-    """Returns the model with the manifest's labels and annotations; the record of a failure is kept."""
+    """Returns the model with the manifest's labels and annotations.
+
+    The record of a failure is nobody's to write but `record_failure`'s; that of a stepped rollout is the manifest's.
+    """
     kept = {k: v for k, v in model.annotations.items() if k == FAILED_ANNOTATION}
-    annotations = {**kept, **dict(manifest.annotations), **model_policy_annotations(manifest.policy)}
+    written = {k: v for k, v in manifest.annotations if k != FAILED_ANNOTATION}
+    annotations = {**written, **kept, **model_policy_annotations(manifest.policy)}
     return replace(model, namespace=manifest.namespace, labels=dict(manifest.labels), annotations=annotations)
 
 
@@ -320,7 +333,7 @@ _HANDLERS: Mapping[ActionKind, Callable[[State, World, Action], State]] = {
     ActionKind.ADOPT: adopt,
     ActionKind.CHANGE: change,
     ActionKind.PROBE: probe,
-    ActionKind.RETRIGGER: load,
+    ActionKind.RETRIGGER: retrigger,
     ActionKind.LOAD: load,
     ActionKind.SHIFT: shift,
     ActionKind.DRAIN: drain,

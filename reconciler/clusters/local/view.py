@@ -44,9 +44,9 @@ def live_state(
 
 
 def version_state(version: VersionRecord) -> VersionState:
-    """Returns the state of a version, drawn from those on its replicas."""
+    """Returns the state of a version, drawn from those on its replicas; it has failed once nothing of it loads."""
     states = {was for _, was in version.replicas}
-    if version.failed:
+    if version.failed and not version.loading:
         return VersionState.FAILED
     if version.ending or states <= {ReplicaState.UNLOADED}:
         return VersionState.TERMINATING if version.occupied else VersionState.TERMINATED

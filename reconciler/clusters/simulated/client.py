@@ -15,7 +15,6 @@ from typing import Protocol
 from reconciler.clusters.simulated import writes
 from reconciler.clusters.simulated.simulation import Simulation
 from reconciler.clusters.simulated.state import Cluster
-from reconciler.clusters.simulated.view import live_state
 from reconciler.model.live import Failure, LiveState
 from reconciler.model.plan import Action
 from reconciler.model.records import FAILED_ANNOTATION, failure_to_json
@@ -88,9 +87,9 @@ class SimulatedCluster:
     async def observe(self, newer_than: LiveState | None = None) -> LiveState:
         """Returns what is live now; lets time pass if that is no news. See `Cluster.observe`."""
         if newer_than is None:
-            return _seen(self._store.read())
+            return self._store.read().live()
         await asyncio.sleep(TURN)
-        live = _seen(self._store.read())
+        live = self._store.read().live()
         if not _same(live, newer_than):
             return live
         with self._store.changed() as cluster:
@@ -118,19 +117,15 @@ class SimulatedCluster:
 def _lived(cluster: Cluster, newer_than: LiveState) -> LiveState:
     """Lets the cluster live until it differs from `newer_than`, or for `LOOK`."""
     simulation, end = cluster.simulation, cluster.simulation.now + LOOK
-    live = _seen(cluster)
+    live = cluster.live()
     while _same(live, newer_than) and simulation.now < end:
         due = simulation.next_event_at()
         if due is None or due > end:
             simulation.run_until(end)
         else:
             simulation.step()
-        live = _seen(cluster)
+        live = cluster.live()
     return live
-
-
-def _seen(cluster: Cluster) -> LiveState:
-    return live_state(cluster.simulation.world, cluster.epoch)
 
 
 def _same(live: LiveState, other: LiveState) -> bool:

@@ -28,7 +28,7 @@ from reconciler.clusters.simulated import (
     versions,
 )
 from reconciler.clusters.simulated.placement import room
-from reconciler.clusters.simulated.plain import from_plain, to_plain
+from reconciler.clusters.simulated.plain import from_plain, to_json, to_plain
 from reconciler.clusters.simulated.records import Json, Scheduler, World
 from reconciler.clusters.simulated.rules import Artifact, Choices, FirstComes, Rules
 from reconciler.clusters.simulated.snapshot import snapshot
@@ -201,7 +201,14 @@ class Simulation:
 
     def dump(self) -> Json:
         """Returns the complete state as plain data; the choices are not part of it."""
-        return {name: to_plain(getattr(self._world, name)) for name in World.__slots__ if name != "choices"}
+        return {name: to_plain(part) for name, part in self._parts()}
+
+    def dump_json(self) -> str:
+        """Returns what `dump` does, as JSON text."""
+        return to_json(dict(self._parts()))
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self._world, name)) for name in World.__slots__ if name != "choices"]
 
     @classmethod
     def load(cls, state: Mapping[str, Any], choices: Choices | None = None) -> Self:

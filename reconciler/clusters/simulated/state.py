@@ -18,9 +18,10 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -33,7 +34,9 @@ from reconciler.clusters.holder import HolderLock
 from reconciler.clusters.simulated import beginning
 from reconciler.clusters.simulated.choices import SeededChoices
 from reconciler.clusters.simulated.simulation import Simulation
+from reconciler.clusters.simulated.view import live_state
 from reconciler.errors import ClusterError, ClusterUnavailable
+from reconciler.model.live import LiveState
 
 FORMAT = 1
 _SCHEMA = "simulated-state.schema.json"
@@ -50,6 +53,19 @@ class Cluster:
     simulation: Simulation
     epoch: float
     choices: SeededChoices | None = None
+    _shown: LiveState | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.simulation.listeners.append(self._changed)
+
+    def live(self) -> LiveState:
+        """Returns what everybody sees of it now."""
+        if self._shown is None:
+            self._shown = live_state(self.simulation.world, self.epoch)
+        return replace(self._shown, observed_at=self.epoch + self.simulation.now)
+
+    def _changed(self, _: float) -> None:
+        self._shown = None
 
 
 class StateFile:
@@ -71,7 +87,7 @@ class StateFile:
         """Returns the cluster, only to be looked at.
 
         Raises:
-            ClusterUnavailable: there is no file. ClusterError: it is not a state file, or cannot be gone on from.
+            ClusterError: there is no file, it is not a state file, or cannot be gone on from.
         """
         signature = self._look()
         if self._cluster is None or signature != self._signature:
@@ -109,15 +125,21 @@ class StateFile:
             yield
 
     def _look(self) -> tuple[int, int, int]:
+        """Returns what changes with every write. Raises ClusterError when there is no file."""
         try:
             found = self.path.stat()
         except OSError as error:
-            raise ClusterUnavailable(
-                f"the simulated cluster's state file {self.path} cannot be read",
-                why=error.strerror or "",
-                fix='write one (docs/guide.md, "A simulated cluster"), and name it with --state FILE',
-            ) from error
+            raise self._missing(error.strerror or str(error)) from error
+        if not S_ISREG(found.st_mode):
+            raise self._missing("it is a folder, or something else that is no file")
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _missing(self, why: str) -> ClusterError:
+        return ClusterError(
+            f"the simulated cluster's state file {self.path} cannot be read",
+            why=why,
+            fix='write one (docs/guide.md, "A simulated cluster"), and name it with --state FILE',
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -194,9 +216,9 @@ class StateFile:
             "beginning": self._beginning,
             "epoch": cluster.epoch,
             "made": cluster.choices.made if cluster.choices else 0,
-            "cluster": cluster.simulation.dump(),
         }
-        text = f"{self._head}{_NOTE}\nsaved: {json.dumps(saved, ensure_ascii=False)}\n"
+        told, whole = json.dumps(saved), cluster.simulation.dump_json()
+        text = f'{self._head}{_NOTE}\nsaved: {told[:-1]}, "cluster": {whole}}}\n'
         try:
             _replace(self.path, text)
         except OSError as error:

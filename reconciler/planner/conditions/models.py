@@ -248,6 +248,9 @@ def _probe_progress(action: Action, model: LiveModel | None) -> Progress:
 
 
 def _version_progress(version: LiveVersion, spec: ModelSpec) -> Progress:
+    """`spec`: of the object; the scheduler takes it in a little later (docs/seldon.md, "Status: what to believe")."""
+    if version.wanted != spec.wanted_replicas:
+        return Progress(Stage.PENDING, "not taken in yet")
     if _loaded(version, spec):
         return Progress(Stage.DONE, _replicas(version))
     if health.load_failed(version):
