@@ -2,6 +2,7 @@
 #   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
 #   make test                       all checks and tests
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
+#   make losses                     what a plain apply loses from the state before each recording, and what we lose
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
 SHELL := /bin/bash
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 DIR ?= tests/recorded
 
-.PHONY: demo test check unit recordings bench format setup clean
+.PHONY: demo test check unit recordings losses bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -29,6 +30,9 @@ unit: setup
 
 recordings: setup
 	@$(BIN)/python -m tests.recordings $(DIR) $(ARGS)
+
+losses: setup
+	@$(BIN)/python -m tests.recordings.losses $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

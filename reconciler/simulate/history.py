@@ -78,7 +78,7 @@ class ModelHistory:
 
     @property
     def waited(self) -> float | None:
-        """Seconds from the commit that asked for it to its first answer: 0 where it was on the air, None where never."""
+        """Seconds from the commit that asked for it to its first answer; 0 where it was on the air, None without one."""
         first = self.first_answer
         asked = next((stretch.start for stretch in self.stretches if stretch.wanted), first)
         return None if first is None or asked is None else max(first - asked, 0.0)

@@ -15,12 +15,13 @@ from reconciler.journal import Journal, Sinks
 from reconciler.model.manifests import DesiredState
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Decision, Guards, Verb
-from reconciler.reconcile import Terms, reconcile
+from reconciler.reconcile import reconcile
 from reconciler.reports.report import Context, Report
 from reconciler.simulate import instant
 from reconciler.simulate.history import History
 from reconciler.simulate.story import ROUNDING, Chance, Story
 from reconciler.simulate.watch import Watch
+from reconciler.terms import Terms
 
 SOONEST = 1.0
 """Seconds between the end of a pass that did something and the next one."""
@@ -71,33 +72,34 @@ async def _passes(story: Story, chance: Chance, guards: Guards) -> Played:
     simulation = story.begin(chance)
     watch = Watch(simulation, story)
     cluster = SimulatedCluster(Memory(simulation, story.epoch))
-    reports: list[tuple[float, Report]] = []
+    told = _Reports(watch)
     while watch.now < story.seconds:
         began = watch.now
-        report = await _pass(story, cluster, simulation, watch, guards)
-        if not reports or report.actions or report.decisions != reports[-1][1].decisions:
-            reports.append((began, report))
-        until = _next(story, simulation, report, began, watch.now)
+        await _pass(story, cluster, simulation, told, guards)
+        until = _next(story, simulation, told.latest, began, watch.now)
         if until is None:
             break
         _go_on(simulation, watch, min(until, story.seconds))
     _go_on(simulation, watch, story.seconds)
-    return Played(watch.history(), tuple(reports))
+    return Played(watch.history(), tuple(told.kept))
 
 
 async def _pass(
-    story: Story, cluster: SimulatedCluster, simulation: Simulation, watch: Watch, guards: Guards
-) -> Report:
+    story: Story, cluster: SimulatedCluster, simulation: Simulation, told: _Reports, guards: Guards
+) -> None:
     def clock() -> float:
         return story.epoch + simulation.now
 
     async def source() -> DesiredState:
-        return story.desired_at(watch.now)
+        return story.desired_at(told.watch.now)
 
-    context = Context(guards.instance, cluster.name, clock(), commit=story.desired_at(watch.now).commit)
-    journal = Journal(lambda: context, Sinks(), _Nobody(), clock)
-    terms = Terms("simulate", wait_timeout=story.seconds - watch.now)
-    return await reconcile(source, cluster, guards, journal, terms, asyncio.Event())
+    def journal() -> Journal:
+        told.began = told.watch.now
+        commit = story.desired_at(told.began).commit
+        return Journal(lambda: Context(guards.instance, cluster.name, clock(), commit=commit), Sinks(), told, clock)
+
+    terms = Terms("simulate", wait_timeout=story.seconds - told.watch.now)
+    await reconcile(source, cluster, guards, journal, terms, asyncio.Event())
 
 
 def _next(story: Story, simulation: Simulation, report: Report, began: float, now: float) -> float | None:
@@ -116,17 +118,32 @@ def _go_on(simulation: Simulation, watch: Watch, until: float) -> None:
     simulation.run_until(simulation.now + max(until - watch.now, 0.0))
 
 
-class _Nobody:
-    """Shows nothing of a pass."""
+class _Reports:
+    """Keeps the report of every pass that did something or ended otherwise than the one before it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.began = 0.0
+        self.kept: list[tuple[float, Report]] = []
+
+    @property
+    def latest(self) -> Report:
+        """The report of the last pass, or one that says the same."""
+        return self.kept[-1][1]
 
     def begin(self, report: Report) -> None:
-        """Nothing."""
+        """A pass has its plan."""
 
     def tell(self, outcome: Outcome) -> None:
-        """Nothing."""
+        """There is news of an action."""
 
     def warn(self, error: ReportError) -> None:
-        """Nothing: there is no place that a report could not be kept in."""
+        """The report could not be kept somewhere: there is no such place."""
 
     def end(self, report: Report) -> None:
-        """Nothing."""
+        """A pass is over."""
+        last = self.kept[-1][1] if self.kept else None
+        if last is not None and not (last.actions or report.actions) and last.decisions == report.decisions:
+            self.kept[-1] = (self.kept[-1][0], report)
+        else:
+            self.kept.append((self.began, report))

@@ -34,9 +34,10 @@ class Incident:
 
 
 HASTE = (1.0, 0.3, 0.6)
-"""How long the cluster takes from one object to the next when several are written together, as shares of the usual time.
-It differs from day to day, and decides how many loads are in flight when the next model is placed (docs/seldon.md, "Room
-is not what is free")."""
+"""How long the cluster takes from one object to the next when several are written together, as shares of the usual.
+
+It differs from day to day, and decides how many loads are in flight when the next model is placed (docs/seldon.md,
+"Room is not what is free")."""
 
 
 class Chance:

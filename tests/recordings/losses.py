@@ -1,4 +1,4 @@
-"""`python -m tests.recordings.losses [NAME …]`: what a plain apply loses from the state before a recording, and what we do.
+"""`python -m tests.recordings.losses [NAME …]`: what is lost from the state before a recording, plainly and by us.
 
 One row a recording. Exit code 1 when we take anything off the air.
 """
