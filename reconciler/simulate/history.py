@@ -78,7 +78,7 @@ class ModelHistory:
 
     @property
     def waited(self) -> float | None:
-        """Seconds from the commit that asked for it to its first answer; 0 where it was on the air, None without one."""
+        """Seconds from the commit that asks for it to its first answer; 0 where it was on the air, None without one."""
         first = self.first_answer
         asked = next((stretch.start for stretch in self.stretches if stretch.wanted), first)
         return None if first is None or asked is None else max(first - asked, 0.0)
@@ -87,6 +87,11 @@ class ModelHistory:
     def never(self) -> bool:
         """Whether Git asks for it in the end and it never answered."""
         return self.first_answer is None and self.stretches[-1].wanted
+
+    @property
+    def taken_off(self) -> bool:
+        """Whether it was off the air although it had answered before and Git asks for it."""
+        return self.seconds_off > 0
 
     def requests_lost(self, rate: float) -> float:
         """Returns how many of `rate` requests per second were not answered although it had answered before."""
@@ -107,25 +112,33 @@ class ReplicaPeak:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What a model lacked in the end."""
+
+    model: str
+    lack: str
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """All that was seen.
 
     Attributes:
         models, peaks: sorted. seconds: how long it was watched.
         converged_at: seconds until every model that Git asks for was served whole by the version it asks for, and
-            stayed so; None when it is not so in the end. missing: what was missing in the end, as sentences.
+            stayed so; None when it is not so in the end. missing: what was missing then.
     """
 
     models: tuple[ModelHistory, ...]
     peaks: tuple[ReplicaPeak, ...]
     seconds: float
     converged_at: float | None
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
     @property
     def taken_off(self) -> tuple[ModelHistory, ...]:
         """The models that were taken off the air for a while or for good."""
-        return tuple(model for model in self.models if model.seconds_off > 0)
+        return tuple(model for model in self.models if model.taken_off)
 
     def requests_lost(self, rate: float) -> float:
         """Returns how many requests were lost at `rate` requests per second and model."""

@@ -11,7 +11,7 @@ from reconciler.model.codec import (
     server_policy_annotations,
     server_spec_to_json,
 )
-from reconciler.model.manifests import DesiredState, ModelManifest, ServerManifest
+from reconciler.model.manifests import INSTANCE_LABEL, DesiredState, ModelManifest, ServerManifest
 from reconciler.simulate.history import History
 from reconciler.simulate.story import Chance, Incident, Story, appoint
 from reconciler.simulate.watch import Watch
@@ -28,20 +28,25 @@ def play(story: Story, chance: Chance) -> History:
     return watch.history()
 
 
-def applied(at: float, desired: DesiredState, before: DesiredState) -> Incident:
-    """Returns what `kubectl apply --prune` of `desired` does: all at once, and what only `before` had is deleted."""
-    documents = [*map(_server, desired.servers), *map(_model, desired.models)]
-    kept = {(document["kind"], document["metadata"]["name"]) for document in documents}
-    known = [("Server", server.name) for server in before.servers] + [("Model", model.name) for model in before.models]
-    pruned = [f"{kind}/{name}" for kind, name in known if (kind, name) not in kept]
+def applied(at: float, desired: DesiredState, instance: str) -> Incident:
+    """Returns what `kubectl apply --prune` of `desired` does: all of it is written at once, and what has the label of
+    `instance` and is not in it is deleted."""
+    written = documents(desired)
+    kept = {f"{document['kind']}/{document['metadata']['name']}" for document in written}
 
     def do(simulation: Simulation) -> None:
-        simulation.apply(documents)
+        objects = simulation.world.objects.items()
+        pruned = [ref for ref, found in objects if found.labels.get(INSTANCE_LABEL) == instance and ref not in kept]
+        simulation.apply(written)
         for ref in pruned:
-            if ref in simulation.world.objects:
-                simulation.delete(ref)
+            simulation.delete(ref)
 
     return Incident(at, do)
+
+
+def documents(desired: DesiredState) -> list[Json]:
+    """Returns the Servers and Models of `desired` as the API server gets them from `kubectl`, the Servers first."""
+    return [*map(_server, desired.servers), *map(_model, desired.models)]
 
 
 def _model(manifest: ModelManifest) -> Json:

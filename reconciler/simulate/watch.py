@@ -8,7 +8,7 @@ from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.view import live_state
 from reconciler.model.live import LiveModel, LiveState, VersionState
 from reconciler.model.manifests import DesiredState, ModelManifest
-from reconciler.simulate.history import History, ModelHistory, ReplicaPeak, Stretch
+from reconciler.simulate.history import History, Missing, ModelHistory, ReplicaPeak, Stretch
 from reconciler.simulate.story import ROUNDING, Story
 
 _Answers = tuple[tuple[str, float], ...]
@@ -39,7 +39,7 @@ class Watch:
         self._notes = {name: _Notes() for name in sorted(names)}
         self._peaks: dict[tuple[str, int], ReplicaPeak] = {}
         self._converged_at: float | None = None
-        self._missing: tuple[str, ...] = ()
+        self._missing: tuple[Missing, ...] = ()
         simulation.listeners.append(self._changed)
         for commit in story.commits:
             simulation.appoint(self._start + commit.at, lambda: self._changed(simulation.now))
@@ -120,12 +120,12 @@ class Watch:
             self._converged_at = now
 
 
-def missing(live: LiveState, desired: DesiredState) -> tuple[str, ...]:
-    """Returns what is missing until every model is served whole by the version that Git asks for, as sentences."""
+def missing(live: LiveState, desired: DesiredState) -> tuple[Missing, ...]:
+    """Returns what is missing until every model is served whole by the version that Git asks for."""
     found = [(manifest.name, _lacks(manifest, live.model(manifest.name))) for manifest in desired.models]
     names = {manifest.name for manifest in desired.models}
     found += [(model.name, "it is still there") for model in live.models if model.instance and model.name not in names]
-    return tuple(f"{name}: {lack}" for name, lack in found if lack)
+    return tuple(Missing(name, lack) for name, lack in found if lack)
 
 
 def _lacks(manifest: ModelManifest, model: LiveModel | None) -> str:

@@ -51,6 +51,10 @@ LATE = 3.0
 RUNS = 6
 """Orders that are played; the worst is told."""
 
+FOOTNOTE = f"""
+{RATE:.0f} requests per second and model, until 2 minutes after the recording. The worst of {RUNS} runs is told, which
+differ in what is left to chance. Seconds: from the last commit until all of it is served, whole."""
+
 HEADINGS = ("recording", "models", "plain: off the air", "lost", "ours: off the air", "lost", "how it ended", "seconds")
 
 
@@ -142,10 +146,7 @@ def main() -> int:
     names = options.names or (every if options.all else list(ASKED))
     rows = [play(name, options.dir / f"{name}.yaml") for name in names]
     print("\n".join(lines(rows)))
-    print(
-        f"\n{RATE:.0f} requests per second and model, until 2 minutes after the recording; the worst of {RUNS} runs is told,"
-    )
-    print("which differ in what is left to chance. Seconds: from the last commit until all of it is served, whole.")
+    print(FOOTNOTE)
     return 1 if any(row.comparison.worst_ours.history.taken_off and not row.killed for row in rows) else 0
 
 
