@@ -1,6 +1,6 @@
 """A model's history as a row of characters, one for each piece of the time. Pure.
 
-    1 2 …  the version that answers, by the number of its artifact     +  two versions share the requests
+    1 2 …  the version that answers, by its number                  +  two versions share the requests
     ×      off the air                                                 ~  some requests are not answered
     ·      not on the air yet                                          (space)  Git does not ask for it
 
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.simulate.history import History, ModelHistory, Stretch
+from reconciler.reports.clean import printable
+from reconciler.simulate.history import Answerer, History, ModelHistory, Stretch
 
 SHARED, OFF, SOME_LOST, NOT_YET, NOT_ASKED = "+", "×", "~", "·", " "
 _NUMBERS = "123456789abcdefghijklmnopqrstuvwxyz"
@@ -27,24 +28,33 @@ def scale(histories: Sequence[History]) -> float:
     return min(next((nice for nice in _SCALES if nice >= needed), end), end)
 
 
-def artifacts(*histories: ModelHistory) -> tuple[str, ...]:
-    """Returns the artifacts that answered for a model in any of the histories, in the order they first did."""
-    seen = [(stretch.start, uri) for model in histories for stretch in model.stretches for uri, _ in stretch.answers]
-    return tuple(dict.fromkeys(uri for _, uri in sorted(seen)))
+def answerers(*histories: ModelHistory) -> tuple[Answerer, ...]:
+    """Returns the versions that answered for a model in any of the histories, in the order they first did."""
+    seen = [(stretch.start, who) for model in histories for stretch in model.stretches for who, _ in stretch.answers]
+    return tuple(dict.fromkeys(who for _, who in sorted(seen)))
 
 
-def number(uri: str, known: Sequence[str]) -> str:
-    """Returns the character that stands for an artifact."""
-    return _NUMBERS[min(known.index(uri), len(_NUMBERS) - 1)]
+def numbered(known: Sequence[Answerer]) -> list[str]:
+    """Returns what the numbers stand for, such as `1 iris/v1`, with the digest where artifacts are the same."""
+    artifacts = [who.artifact for who in known]
+    return [
+        f"{number(who, known)} {printable(str(who) if artifacts.count(who.artifact) > 1 else who.artifact)}"
+        for who in known
+    ]
 
 
-def bar(model: ModelHistory, known: Sequence[str], seconds: float, width: int) -> str:
-    """Returns the first `seconds` of a history in `width` characters; `known`: from `artifacts`."""
+def number(who: Answerer, known: Sequence[Answerer]) -> str:
+    """Returns the character that stands for a version."""
+    return _NUMBERS[min(known.index(who), len(_NUMBERS) - 1)]
+
+
+def bar(model: ModelHistory, known: Sequence[Answerer], seconds: float, width: int) -> str:
+    """Returns the first `seconds` of a history in `width` characters; `known`: from `answerers`."""
     edges = [seconds * piece / width for piece in range(width + 1)]
     return "".join(_piece(model, known, edges[i], edges[i + 1]) for i in range(width))
 
 
-def _piece(model: ModelHistory, known: Sequence[str], start: float, end: float) -> str:
+def _piece(model: ModelHistory, known: Sequence[Answerer], start: float, end: float) -> str:
     here = [stretch for stretch in model.stretches if stretch.start < end and stretch.end > start]
     risky = [stretch for stretch in here if stretch in model.at_risk]
     if any(stretch.off for stretch in risky):
@@ -57,6 +67,6 @@ def _piece(model: ModelHistory, known: Sequence[str], start: float, end: float) 
     return _answer(answered, known)
 
 
-def _answer(answered: Sequence[Stretch], known: Sequence[str]) -> str:
+def _answer(answered: Sequence[Stretch], known: Sequence[Answerer]) -> str:
     shared = any(len(stretch.answers) > 1 for stretch in answered)
     return SHARED if shared else number(answered[-1].answers[0][0], known)

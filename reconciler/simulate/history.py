@@ -8,19 +8,30 @@ _NONE = 1e-9
 """Shares smaller than this are rounding."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Answerer:
+    """A version that answers: its artifact, and the digest of all that makes it a version."""
+
+    artifact: str
+    digest: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.artifact} ({self.digest})" if self.digest else self.artifact
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A time in which one model was answered in the same way.
 
     Attributes:
         start, end: seconds since the beginning.
-        answers: (artifact, share of the requests) pairs, the biggest share first; what is missing to 1 got 404 or 503.
+        answers: (version, share of the requests) pairs, the biggest share first; what is missing to 1 got 404 or 503.
         wanted: whether Git asks for the model.
     """
 
     start: float
     end: float
-    answers: tuple[tuple[str, float], ...]
+    answers: tuple[tuple[Answerer, float], ...]
     wanted: bool = True
 
     @property

@@ -26,8 +26,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"runs: {len(report.comparison.plain)}, the worst is told."
     yield ""
     rows = [
-        (name, what_became(history, report.rate), convergence(history, story.last.at))
-        for name, history in (("`kubectl apply`", report.plain), ("reconciler", report.ours))
+        (name, what_became(history, report.rate), convergence(history, story.last.at, open_))
+        for name, history, open_ in (("`kubectl apply`", report.plain, ()), ("reconciler", report.ours, report.open))
     ]
     yield from _table(("", "Models", "Commit"), ((name, escape(what), escape(when)) for name, what, when in rows))
     words = chance_words(report.comparison, report.rate)
@@ -48,9 +48,8 @@ def _models(report: Report) -> Iterator[str]:
         yield f"\n{report.others}."
         return
     for plain, ours in report.eventful:
-        known = bar.artifacts(plain, ours)
-        names = ", ".join(f"{bar.number(uri, known)} {uri}" for uri in known)
-        rows.append([plain.name, names, fate(plain, report.rate), fate(ours, report.rate)])
+        known = bar.answerers(plain, ours)
+        rows.append([plain.name, ", ".join(bar.numbered(known)), fate(plain, report.rate), fate(ours, report.rate)])
     yield "\n### Models\n"
     yield from _table(("Model", "Versions", "kubectl apply", "reconciler"), (map(escape, row) for row in rows))
     seconds = bar.scale((report.plain, report.ours))
@@ -58,7 +57,7 @@ def _models(report: Report) -> Iterator[str]:
     yield "```text"
     width = max((len(plain.name) for plain, _ in report.eventful), default=0)
     for plain, ours in report.eventful:
-        known = bar.artifacts(plain, ours)
+        known = bar.answerers(plain, ours)
         yield f"{plain.name:{width}}  {bar.bar(plain, known, seconds, _WIDTH)}"
         yield f"{'':{width}}  {bar.bar(ours, known, seconds, _WIDTH)}".rstrip()
     yield f"\n{LEGEND}"

@@ -101,13 +101,14 @@ def uneventful(model: ModelHistory) -> bool:
     return len(model.stretches) == 1 and model.on_before and not model.stretches[0].lost
 
 
-def convergence(history: History, commit_at: float) -> str:
-    """Returns when all of the commit was served, whole, or why never."""
+def convergence(history: History, commit_at: float, open_: Iterable[Decision] = ()) -> str:
+    """Returns when all of the commit was served, whole, or why never; `open_`: what we do not bring about."""
     if history.converged_at is not None:
         return f"all of it served, whole, after {max(history.converged_at - commit_at, 0.0):.1f} s"
+    decided = {decision.name: f"{decision.verb}, {decision.reason}" for decision in open_ if decision.kind == "Model"}
     whose: dict[str, list[str]] = {}
     for each in history.missing:
-        whose.setdefault(each.lack, []).append(each.model)
+        whose.setdefault(decided.get(each.model, each.lack), []).append(each.model)
     return f"never all of it served; {'; '.join(f'{few(models)}: {lack}' for lack, models in whose.items())}"
 
 
@@ -134,8 +135,8 @@ def fate(model: ModelHistory, rate: float) -> str:
     requests = f", {lost} requests lost" if lost else ""
     if model.off_at_the_end:
         since = next(s.start for s in reversed(model.stretches) if s.off and s in model.at_risk)
-        return f"off the air for good after {since:.1f} s{requests}"
+        return f"off for good after {since:.1f} s{requests}"
     if model.seconds_off:
-        return f"off the air for {model.seconds_off:.1f} s{requests}"
+        return f"off for {model.seconds_off:.1f} s{requests}"
     waited = "" if model.on_before or model.waited is None else f", first after {model.waited:.1f} s"
     return f"on the air{waited}{requests}"

@@ -81,7 +81,10 @@ def _stretch(stretch: Stretch) -> Json:
         "start": _rounded(stretch.start),
         "end": _rounded(stretch.end),
         "wanted": stretch.wanted,
-        "answers": [{"artifact": uri, "share": round(share, 4)} for uri, share in stretch.answers],
+        "answers": [
+            {"artifact": who.artifact, "version": who.digest, "share": round(share, 4)}
+            for who, share in stretch.answers
+        ],
     }
 
 

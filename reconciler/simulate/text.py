@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -14,13 +14,14 @@ from reconciler.model.plan import Decision
 from reconciler.model.quantity import format_bytes
 from reconciler.reports.clean import printable
 from reconciler.simulate import bar
+from reconciler.simulate.history import History
 from reconciler.simulate.report import Report, chance_words, convergence, fate, what_became
 
 LEGEND = "1 2 the version that answers   + both   × off the air   ~ some requests lost   · not on the air yet"
 _STYLES = {bar.OFF: "bold red", bar.SOME_LOST: "red", bar.SHARED: "cyan", bar.NOT_YET: "dim", "1": "green"}
 _NEWER = "bold green"
 _WIDEST, _NARROWEST = 60, 20
-_ROOM_FOR_WORDS = 62
+_ROOM_FOR_WORDS = 60
 _PIPED = 100
 """Columns at least where nobody sees a terminal's edge."""
 
@@ -67,13 +68,19 @@ def _head(report: Report) -> Iterator[Text]:
     runs = f"{len(comparison.plain)} runs, the worst is told" if len(comparison.plain) > 1 else "one run"
     played = f"{report.rate:g} requests/s and model for {comparison.story.seconds:g} s; {runs}"
     yield Text(f"  played  {played}; an artifact takes {report.load_time:g} s to load", style="dim")
-    for name, history, bad in (("kubectl apply", report.plain, "bold red"), ("reconciler", report.ours, "bold green")):
-        style = bad if name == "reconciler" or report.plain_loses else "bold"
-        yield Text.assemble("\n", (f"{name}: ", "bold"), (what_became(history, report.rate), style))
-        yield Text(f"  {printable(convergence(history, comparison.story.last.at))}")
-        words = chance_words(comparison, report.rate) if history is report.plain else ""
-        if words:
-            yield Text(f"  {words}", style="dim")
+    bad = "bold red" if report.plain_loses else "bold"
+    yield from _way("kubectl apply", report, report.plain, (), bad)
+    words = chance_words(comparison, report.rate)
+    if words:
+        yield Text(f"  {words}", style="dim")
+    yield from _way(
+        "reconciler", report, report.ours, report.open, "bold red" if report.ours.taken_off else "bold green"
+    )
+
+
+def _way(name: str, report: Report, history: History, open_: Sequence[Decision], style: str) -> Iterator[Text]:
+    yield Text.assemble("\n", (f"{name}: ", "bold"), (what_became(history, report.rate), style))
+    yield Text(f"  {printable(convergence(history, report.comparison.story.last.at, open_))}")
 
 
 def _timelines(report: Report, width: int) -> Iterator[Text]:
@@ -84,8 +91,8 @@ def _timelines(report: Report, width: int) -> Iterator[Text]:
         yield Text.assemble("\n", ("Timelines", "bold"), f", 0 to {seconds:g} s after the commit{later}")
         yield Text(f"  {LEGEND}", style="dim")
     for plain, ours in report.eventful:
-        known = bar.artifacts(plain, ours)
-        named = "  ".join(f"{bar.number(uri, known)} {printable(uri)}" for uri in known)
+        known = bar.answerers(plain, ours)
+        named = "  ".join(bar.numbered(known))
         yield Text.assemble("  ", (plain.name, "bold"), f"   {named}" if named else "   never answered")
         for way, model in (("plain", plain), ("ours", ours)):
             drawn = _coloured(bar.bar(model, known, seconds, cells))

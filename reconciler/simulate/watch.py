@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.view import live_state
+from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LiveModel, LiveState, VersionState
 from reconciler.model.manifests import DesiredState, ModelManifest
-from reconciler.simulate.history import History, Missing, ModelHistory, ReplicaPeak, Stretch
+from reconciler.reports.clean import clean
+from reconciler.simulate.history import Answerer, History, Missing, ModelHistory, ReplicaPeak, Stretch
 from reconciler.simulate.story import ROUNDING, Story
 
-_Answers = tuple[tuple[str, float], ...]
+_Answers = tuple[tuple[Answerer, float], ...]
 
 
 @dataclass(slots=True)
@@ -95,10 +99,11 @@ class Watch:
         return tuple(joined)
 
     def _answers(self, model: str) -> _Answers:
-        shares: dict[str, float] = {}
-        for who, share in self._simulation.answers(model).items():
-            if not isinstance(who, int):
-                shares[who[0]] = shares.get(who[0], 0.0) + share
+        shares: dict[Answerer, float] = {}
+        for (name, number), share in self._simulation.serving(model).items():
+            version = self._simulation.world.models[name].version(number)
+            who = Answerer("?") if version is None else _answerer(version.definition)
+            shares[who] = shares.get(who, 0.0) + share
         return tuple(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
     def _note_peaks(self) -> None:
@@ -120,12 +125,16 @@ class Watch:
             self._converged_at = now
 
 
+def _answerer(definition: Mapping[str, Any]) -> Answerer:
+    return Answerer(clean(str(definition.get("storageUri", ""))), model_spec_from_json(definition).digest)
+
+
 def missing(live: LiveState, desired: DesiredState) -> tuple[Missing, ...]:
     """Returns what is missing until every model is served whole by the version that Git asks for."""
     found = [(manifest.name, _lacks(manifest, live.model(manifest.name))) for manifest in desired.models]
     names = {manifest.name for manifest in desired.models}
     found += [(model.name, "it is still there") for model in live.models if model.instance and model.name not in names]
-    return tuple(Missing(name, lack) for name, lack in found if lack)
+    return tuple(Missing(name, clean(lack)) for name, lack in found if lack)
 
 
 def _lacks(manifest: ModelManifest, model: LiveModel | None) -> str:

@@ -195,6 +195,10 @@ class Simulation:
         """Returns who answers a request to a model, or to `<experiment>.experiment`, now."""
         return routes.answers(self._world, route)
 
+    def serving(self, route: str) -> dict[tuple[str, int], float]:
+        """Returns which versions, by model and number, answer with which share now; the rest is not answered."""
+        return routes.serving(self._world, route)
+
     def room(self, server: str, replica: int) -> int:
         """Returns the bytes that the scheduler thinks a replica can take. Raises KeyError when there is none."""
         return room(self._world.servers[server].replicas[replica])
