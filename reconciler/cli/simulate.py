@@ -50,18 +50,47 @@ def simulate(
         str | None, typer.Option("--to", metavar="REV", help="The commit that is played. Default: as --ref.")
     ] = None,
     rate: Annotated[
-        float, typer.Option("--rate", metavar="N", min=0, help="Requests per second and model.", show_default=True)
+        float,
+        typer.Option(
+            "--rate", metavar="N", min=0, help="Requests per second and model. Default: 20.", show_default=False
+        ),
     ] = 20.0,
-    horizon: Annotated[str, typer.Option("--horizon", metavar="TIME", help="How long the commit is watched.")] = "5m",
+    horizon: Annotated[
+        str,
+        typer.Option(
+            "--horizon", metavar="TIME", help="How long the commit is watched. Default: 5m.", show_default=False
+        ),
+    ] = "5m",
     load_time: Annotated[
         str,
-        typer.Option("--load-time", metavar="TIME", help="What an artifact takes to load; a state file may say more."),
+        typer.Option(
+            "--load-time",
+            metavar="TIME",
+            help="What an artifact takes to load of which a state file says nothing. Default: 2s.",
+            show_default=False,
+        ),
     ] = "2s",
     runs: Annotated[
         int,
-        typer.Option("--runs", metavar="N", min=1, max=_MOST_RUNS, help="How often it is played; the worst is told."),
+        typer.Option(
+            "--runs",
+            metavar="N",
+            min=1,
+            max=_MOST_RUNS,
+            help="How often it is played; the worst is told. Default: 6.",
+            show_default=False,
+        ),
     ] = 6,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What chance is drawn from.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            help="What the first run's chance is drawn from. Default: 0.",
+            show_default=False,
+        ),
+    ] = 0,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit code 2 when the plain way loses something.")
     ] = False,
