@@ -127,6 +127,23 @@ def test_a_held_version_is_tried_again_when_its_back_off_ends() -> None:
     assert 60.0 < history.converged_at < 90.0
 
 
+def test_a_pass_begins_when_the_one_before_it_says_that_something_is_due() -> None:
+    told = story(
+        state(model("m", "v1")), (0.0, state(model("m", "v2"))), artifacts={"v2": Artifact(fails=True)}, seconds=100.0
+    )
+    reports = by_us(told).reports
+    held = next(number for number, (_, report) in enumerate(reports) if report.next_step_at is not None)
+    due = reports[held][1].next_step_at
+    assert due is not None
+    assert told.before["now"] + reports[held + 1][0] == pytest.approx(due, abs=0.01)
+
+
+def test_runs_differ_in_how_fast_objects_are_taken_in() -> None:
+    told = story(state(), (0.0, state(*(model(f"m{i}", "v1", "100k") for i in range(8)))), load=0.0)
+    never = [sum(found.never for found in history.models) for history in compare(told, Guards(), runs=2).plain]
+    assert never == [0, 1]
+
+
 def test_a_killed_replica_is_a_loss_in_both_ways() -> None:
     told = story(
         state(model("m", "v1")),
@@ -139,11 +156,17 @@ def test_a_killed_replica_is_a_loss_in_both_ways() -> None:
 
 
 def test_what_comes_after_the_end_of_a_story_is_not_told() -> None:
-    short = story(state(model("m", "v1")), (0.0, state(model("m", "v2"))), seconds=0.5, load=3.0)
-    for history in (plainly(short), by_us(short).history):
+    # No room to spare, so that we ask the scheduler first: that goes on beyond the end, and into the kill.
+    told = story(
+        state(model("m", "v1", "500k")),
+        (0.0, state(model("m", "v2", "500k"))),
+        incidents=((0.8, lambda simulation: simulation.kill("mlserver", 0)),),
+        seconds=0.5,
+    )
+    for history in (plainly(told), by_us(told).history):
         assert history.seconds == pytest.approx(0.5)
-        assert one(history).stretches[-1].end == pytest.approx(0.5)
         assert artifacts(one(history)) == ["v1"]
+        assert one(history).stretches[-1].end == pytest.approx(0.5)
 
 
 def test_peaks_count_the_load_in_flight_and_stay_within_the_limit() -> None:
