@@ -3,6 +3,7 @@
 #   make test                       all checks and tests
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
 #   make losses                     what a plain apply loses from the state before each recording, and what we lose
+#   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
 SHELL := /bin/bash
@@ -10,8 +11,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 DIR ?= tests/recorded
+EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings losses bench format setup clean
+.PHONY: demo test check unit recordings losses prove bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -33,6 +35,9 @@ recordings: setup
 
 losses: setup
 	@$(BIN)/python -m tests.recordings.losses $(ARGS)
+
+prove: setup
+	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly tests/proofs $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

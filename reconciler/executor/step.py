@@ -156,12 +156,15 @@ class Step:
         return _End(Status.FAILED, detail, version_failed=self._action.kind in _LOADS and taken_in)
 
     async def _keep_on_record(self, end: _End) -> str:
-        """Keeps a failed load on record, or clears the record after a good one; returns what to add to the detail."""
+        """Keeps a failed load on record, or clears this version's record after a good one; returns what went wrong.
+
+        The record of another version stays: on the way back from it, it must still be held.
+        """
         model = None if self._view.latest is None else self._view.latest.model(self._action.subject)
         known = None if model is None else model.failure
         loaded = end.status is Status.DONE and self._action.kind is not _ASKING
         bad = end.version_failed or end.refused
-        if not bad and (not loaded or known is None):
+        if not bad and (not loaded or known is None or known.digest != self._action.digest):
             return ""
         failure = self._failure(end, known) if bad else None
         try:

@@ -189,7 +189,8 @@ class LiveReplica:
     """One server replica. `limit` and `room` are in bytes, overcommit included.
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
-    twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost.
+    twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from
+    the moment when its Server asks for no replica of that index.
     """
 
     index: int
@@ -247,6 +248,8 @@ class LiveState:
 
     Attributes:
         observed_at: Unix time in seconds. models, servers, server_configs: sorted by name.
+        hold: why routes do not follow what is loaded for the moment, so that nothing may be changed; empty if they do.
+            On Seldon, after a restart of the scheduler (docs/seldon.md, "Servers").
     """
 
     observed_at: float
@@ -254,6 +257,7 @@ class LiveState:
     servers: tuple[LiveServer, ...] = ()
     server_configs: tuple[ServerConfig, ...] = ()
     traits: Traits = SELDON_TRAITS
+    hold: str = ""
 
     def __post_init__(self) -> None:
         for attribute in ("models", "servers", "server_configs"):

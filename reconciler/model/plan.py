@@ -100,6 +100,8 @@ class Reason(enum.StrEnum):
     WAY_BACK = "the new version failed, and the one before is brought back whole"
     AVAILABLE_ONLY = "asked for what is available, so that a new version is no outage"
     LEAK = "the scheduler has no room for it, against all reckoning"
+    AUTOSCALER = "Seldon's autoscaler would take a replica away that others need"
+    NOT_TAKEN_IN = "what was written last is not taken in yet"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
     EXPERIMENT = "experiments are read and checked, and not applied by this version"

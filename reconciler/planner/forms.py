@@ -116,7 +116,7 @@ def finished(live: LiveModel) -> LiveModel:
     version = live.live_version
     assert version is not None
     replicas = tuple((index, ReplicaState.AVAILABLE) for index in version.occupied)
-    whole = dataclasses.replace(version, state=VersionState.AVAILABLE, replicas=replicas, wanted=len(replicas))
+    whole = dataclasses.replace(version, state=VersionState.AVAILABLE, replicas=replicas)
     return dataclasses.replace(live, versions=(whole,), route=((version.number, 100),))
 
 

@@ -178,7 +178,7 @@ class _Arranger:
             if booked is not None:
                 self.result.reach[booked.action] = reach
         own = {action.id for action in unit.actions}
-        first = unit.actions[0].id
+        first = _first_in_turn(unit)
         self.extra.setdefault(first, set()).update(edge for edge in edges if edge.action not in own)
         for name in names:
             self.tails[name] = unit.actions[-1].id
@@ -224,7 +224,7 @@ class _Arranger:
         self.extra.setdefault(unit.need.first, set()).update(edges)
         if strictly and not unit.under_way:
             begin = {edge for edge in edges if edge.kind is EdgeKind.CHAIN}
-            self.extra.setdefault(unit.actions[0].id, set()).update(begin)
+            self.extra.setdefault(_first_in_turn(unit), set()).update(begin)
         for name in names & self.one_by_one:
             self.tails[name] = unit.actions[-1].id
         for release in unit.releases:
@@ -320,3 +320,12 @@ class _Arranger:
         required = {edge.action for edge in edges if edge.kind is not EdgeKind.CHAIN}
         kept = {edge for edge in edges if edge.kind is not EdgeKind.CHAIN or edge.action not in required}
         return dataclasses.replace(action, after=tuple(sorted(kept)))
+
+
+def _first_in_turn(unit: Unit) -> str:
+    """The first action that has to wait for its turn: one that takes or frees memory.
+
+    What heals does neither, and comes at once: a server replica that connects meanwhile would have the scheduler try
+    again what is not whole, at the very moment when it is asked for less.
+    """
+    return next((action.id for action in unit.actions if action.takes or action.frees), unit.actions[0].id)

@@ -8,6 +8,7 @@ from reconciler.errors import PlanUnsafe, UsageError
 from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, Reason, Verb
+from reconciler.planner.autoscaling import stranding
 from reconciler.planner.capacity import capacity
 from reconciler.planner.experiments import experiment_decisions
 from reconciler.planner.fingerprint import fingerprint
@@ -15,7 +16,7 @@ from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
 from reconciler.planner.replay import violations
 from reconciler.planner.retirement import retire
-from reconciler.planner.servers import ServerVerdict, decide_server, outlook
+from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import blocked
 from reconciler.planner.situation import Situation
 from reconciler.planner.table import Verdict, decide, unfinished
@@ -40,8 +41,8 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
     units = [verdict.unit for verdict in models if verdict.unit]
     if guards.only:
         servers = _servers_needed(units, servers, live, guards)
-    arrangement = arrange(units, outlook(live, tuple(servers)), guards.headroom, live.models)
-    shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked}
+    arrangement, stranding_others = _arranged(units, outlook(live, tuple(servers)), guards, live)
+    shortfalls = {unit.decision.name: blocked(unit, arrangement) for unit in arrangement.blocked} | stranding_others
     told = {unit.decision.name: unit.decision for unit in arrangement.placed} | shortfalls
     decisions = [told.get(v.decision.name, v.decision) for v in models]
     due = [v.due for v in models if v.due is not None and not _idle(v, shortfalls, live)]
@@ -72,6 +73,20 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
 def _idle(verdict: Verdict, shortfalls: dict[str, Decision], live: LiveState) -> bool:
     """What is due now and finds no room is not due: a pass after this one would find no more."""
     return verdict.decision.name in shortfalls and verdict.due is not None and verdict.due <= live.observed_at
+
+
+def _arranged(
+    units: list[Unit], outlooks: tuple[Outlook, ...], guards: Guards, live: LiveState
+) -> tuple[Arrangement, dict[str, Decision]]:
+    """Returns the arrangement of all units but those that would have an autoscaler strand others, and why for these."""
+    left_out: dict[str, Decision] = {}
+    while True:
+        chosen = [unit for unit in units if unit.decision.name not in left_out]
+        arrangement = arrange(chosen, outlooks, guards.headroom, live.models)
+        found = stranding(arrangement, outlooks, live)
+        if not found:
+            return arrangement, left_out
+        left_out |= found
 
 
 def _with_retirement(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) -> ServerVerdict:

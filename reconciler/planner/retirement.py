@@ -29,11 +29,11 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     if _changes_first(server.name, arrangement):
         detail = "models of this plan change on it first; the next pass decides"
         return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.IN_USE, detail=detail), None
-    stays, edges = _stays(server, live, arrangement, _released(arrangement))
+    staying, edges = stays(server, live, arrangement, released_by(arrangement))
     if action.kind is ActionKind.DELETE_SERVER:
-        problem = _in_use(stays)
+        problem = _in_use(staying)
     else:
-        problem = _lost(server, action.server.spec, stays, live, _freed(server, arrangement))
+        problem = _lost(server, action.server.spec, staying, live, _freed(server, arrangement))
     if problem:
         fixes = ("remove or move these models first",)
         blocked = dataclasses.replace(verdict.decision, reason=Reason.IN_USE, detail=problem, fixes=fixes)
@@ -50,10 +50,10 @@ def _changes_first(server: str, arrangement: Arrangement) -> bool:
     return any(use.server == server for action in actions for use in action.frees)
 
 
-def _stays(
+def stays(
     server: LiveServer, live: LiveState, arrangement: Arrangement, released: set[tuple[str, str]]
 ) -> tuple[list[Stay], set[Edge]]:
-    """The versions that stay on `server`, and edges to the actions that take the others off it."""
+    """Returns the versions that stay on `server`, and edges to the actions that take the others off it."""
     leaving: dict[tuple[str, int], str] = {}
     for unit in arrangement.placed:
         for action in unit.actions:
@@ -64,13 +64,13 @@ def _stays(
             whole = action.kind is not ActionKind.UNLOAD
             for number in numbers if whole else [action.number or 0]:
                 leaving[action.subject, number] = action.id
-    stays: list[Stay] = []
+    staying: list[Stay] = []
     for model in live.models:
         for version in model.versions:
             if version.server == server.name and version.occupied and (model.name, version.number) not in leaving:
-                stays.append((model.name, version))
+                staying.append((model.name, version))
     edges = {Edge(action, EdgeKind.SERVER) for (_, _), action in leaving.items()}
-    return stays, edges
+    return staying, edges
 
 
 def moved(action: Action, live: LiveState, arrangement: Arrangement) -> dict[int, int]:
@@ -79,11 +79,12 @@ def moved(action: Action, live: LiveState, arrangement: Arrangement) -> dict[int
     if server is None or action.server is None or action.kind is not ActionKind.SHRINK_SERVER:
         return {}
     wanted = action.server.spec.wanted_replicas
-    stays, _ = _stays(server, live, arrangement, _released(arrangement))
-    return _demand(wanted, stays, {r.index for r in server.replicas if r.index < wanted})
+    staying, _ = stays(server, live, arrangement, released_by(arrangement))
+    return _demand(wanted, staying, {r.index for r in server.replicas if r.index < wanted})
 
 
-def _released(arrangement: Arrangement) -> set[tuple[str, str]]:
+def released_by(arrangement: Arrangement) -> set[tuple[str, str]]:
+    """Returns the (action, server) pairs of everything that is taken off a server."""
     return {(release.action, release.server) for unit in arrangement.placed for release in unit.releases}
 
 

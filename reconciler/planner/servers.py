@@ -42,6 +42,7 @@ class Outlook:
         gains: bytes by which that action gives a replica more room, by index.
         steady: whether nothing but us changes its number of replicas; on Seldon an autoscaler takes emptied ones away
             unless `minReplicas` = `replicas` (docs/seldon.md, "Servers"). steadied: whether `early` makes it so.
+        least: replicas below which that autoscaler does not go.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Outlook:
     gains: dict[int, int] = field(default_factory=dict)
     steady: bool = True
     steadied: bool = False
+    least: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,10 @@ def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlo
 
 def _steadied(item: Outlook, server: LiveServer | None, action: Action | None) -> Outlook:
     now = server is not None and _steady(server.spec)
-    then = now if action is None or action.server is None else _steady(action.server.spec)
-    return dataclasses.replace(item, steady=then, steadied=then and not now)
+    spec = action.server.spec if action is not None and action.server is not None else server.spec if server else None
+    then = spec is not None and _steady(spec)
+    least = (spec.min_replicas if spec is not None else None) or 1
+    return dataclasses.replace(item, steady=then, steadied=then and not now, least=least)
 
 
 def _steady(spec: ServerSpec) -> bool:

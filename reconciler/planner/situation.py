@@ -62,6 +62,14 @@ class Situation:
         return digest == self.desired.spec.digest
 
     @property
+    def taken_in(self) -> bool:
+        """Whether the cluster has taken in what was written to the object last: until then it shows what was before."""
+        if self.live is None or self.live.live_version is None:
+            return False
+        version, spec = self.live.live_version, self.live.spec
+        return version.digest in (None, spec.digest) and version.wanted == spec.wanted_replicas
+
+    @property
     def held_until(self) -> float | None:
         """Unix time until which a failed load of the desired version is not tried again, None when nothing holds it."""
         failure = None if self.live is None else self.live.failure

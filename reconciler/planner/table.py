@@ -39,6 +39,9 @@ class Verdict:
 
 Row = Callable[[Situation], Verdict | None]
 
+TAKE_IN = 2.0
+"""Seconds after which to look again: an object is taken in after 0.1 to 1.5 s (docs/seldon.md, "Status")."""
+
 
 def decide(situation: Situation) -> Verdict:
     """Returns the answer of the first row that applies; exactly one always does."""
@@ -94,6 +97,15 @@ def absent_on_cluster(situation: Situation) -> Verdict | None:
         return _unknown_memory(situation, 4)
     decision = _decision(situation, 4, Verb.LOAD, Reason.NEW, _version_detail(situation))
     return Verdict(decision, forms.load_new(situation, decision))
+
+
+def not_taken_in(situation: Situation) -> Verdict | None:
+    """Row 8, asked first: what was written last is not taken in yet, so nothing that is seen is of it → wait."""
+    live = situation.live
+    if situation.desired is None or live is None or situation.traits.commands_traffic or situation.taken_in:
+        return None
+    decision = _decision(situation, 8, Verb.WAIT, Reason.NOT_TAKEN_IN)
+    return Verdict(decision, due=situation.now + TAKE_IN)
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
@@ -361,6 +373,7 @@ ROWS: tuple[Row, ...] = (
     suspended,
     being_deleted,
     absent_on_cluster,
+    not_taken_in,
     off_the_air,
     same_rollout,
     other_rollout,

@@ -86,6 +86,23 @@ def test_the_version_before_comes_back_to_all_its_replicas_when_the_new_one_fail
     assert [version.number for version in world.state.models["m"].versions] == [1]
 
 
+def test_what_is_left_of_a_failed_version_is_unloaded_before_the_one_before_comes_back() -> None:
+    world = World()
+    world.server("main", 1000, 1000, 1000, 1000)
+    first = world.serve(old(4))
+    world.do(ActionKind.CHANGE, old(2, stepping=True))
+    world.becomes("m", first, 2, 3, to=S.UNLOADED)
+    number = world.load(new(2, stepping=True))
+    world.becomes("m", number, 2)
+    world.becomes("m", number, 3, to=S.LOAD_FAILED)
+    world.do(ActionKind.UNLOAD, new(2), number=number)
+    with pytest.raises(ActionRefused, match="not enough room"):
+        world.do(ActionKind.CHANGE, old(4), digest=old(4).spec.digest)
+    world.becomes("m", number, 2, to=S.UNLOADED)
+    world.do(ActionKind.CHANGE, old(4), digest=old(4).spec.digest)
+    assert world.states("m", first) == dict.fromkeys((0, 1), S.AVAILABLE) | dict.fromkeys((2, 3), S.LOAD_REQUESTED)
+
+
 def test_a_version_that_failed_everywhere_is_loaded_anew_when_tried_again(world: World) -> None:
     number = world.load(new(1))
     world.becomes("m", number, to=S.LOAD_FAILED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Server, Target, Version, World
+from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Scheduler, Server, Target, Version, World
 from reconciler.clusters.simulated.servers import memory_of, offered
 from reconciler.model.codec import model_spec_from_json, server_spec_from_json
 from reconciler.model.live import (
@@ -38,7 +38,13 @@ def live_state(world: World, epoch: float) -> LiveState:
             ServerConfig(name, frozenset(offers)) for name, offers in world.rules.capabilities.items()
         ),
         traits=SELDON_TRAITS,
+        hold=_hold(world),
     )
+
+
+def _hold(world: World) -> str:
+    late = world.scheduler is not Scheduler.UP or world.now < world.routes_held_until
+    return "Seldon's scheduler has just restarted: routes take up to 10 s to follow" if late else ""
 
 
 def _model(world: World, found: ApiObject) -> LiveModel:
@@ -112,7 +118,11 @@ def _server(world: World, found: ApiObject, server: Server | None) -> LiveServer
     connected = {} if server is None else server.replicas
     starting = [] if server is None else [index for index in server.starting if index not in connected]
     limit = memory_of(found.spec, world.rules)[1]
-    replicas = [LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining) for r in connected.values()]
+    size = found.spec.get("replicas", 1)
+    replicas = [
+        LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining and r.index < size)
+        for r in connected.values()
+    ]
     replicas += [LiveReplica(index, limit, limit, ready=False) for index in starting]
     return LiveServer(
         name=found.name,

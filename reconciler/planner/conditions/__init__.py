@@ -38,6 +38,8 @@ def obstacle(action: Action, live: LiveState, *, instance: str | None = None) ->
     """Returns why `action` may not run now and whether waiting may help, None when it may run."""
     if action.kind is ActionKind.WAIT_DELETED:
         return None
+    if live.hold:
+        return Obstacle(live.hold, Patience.TIME_LIMIT)
     ours = instance or instance_written(action)
     if action.kind in servers.CHECKS:
         server = live.server(action.subject)

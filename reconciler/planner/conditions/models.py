@@ -64,6 +64,8 @@ def _under_way(version: LiveVersion) -> bool:
 
 def _superseding(action: Action, model: LiveModel) -> Obstacle | None:
     newest = model.live_version
+    if newest is not None and newest.digest and model.spec.digest not in (newest.digest, action.digest):
+        return Obstacle("something else was written to it, and is not taken in yet", Patience.BRIEF)
     if newest is None or newest.digest == action.digest or not newest.loading:
         return None
     return Obstacle(
@@ -159,7 +161,14 @@ def _may_change(action: Action, live: LiveState, model: LiveModel) -> Obstacle |
     version = version_meant(action, model)
     if version is None:
         return Obstacle(f"version {action.digest} is not there any more")
-    return _superseding(action, model) or _no_room_to_grow(action, live, version)
+    return _superseding(action, model) or _may_shrink(action, version) or _no_room_to_grow(action, live, version)
+
+
+def _may_shrink(action: Action, version: LiveVersion) -> Obstacle | None:
+    """With a load in flight, the scheduler might keep that replica and give up one that answers."""
+    if version.loading and _spec(action).wanted_replicas < len(version.occupied):
+        return Obstacle(f"version {version.number} is still loading on some replica", Patience.TIME_LIMIT)
+    return None
 
 
 def _no_room_to_grow(action: Action, live: LiveState, version: LiveVersion) -> Obstacle | None:
@@ -235,11 +244,13 @@ def _load_progress(action: Action, model: LiveModel | None) -> Progress:
 
 def _retrigger_progress(action: Action, model: LiveModel | None) -> Progress:
     version = None if model is None else model.live_version
-    if version is None or version.digest != action.digest or health.is_whole(version) or version.loading:
-        done = version is not None and version.digest == action.digest and health.is_whole(version)
-        detail = "not taken in yet" if version is None else _replicas(version)
-        return Progress(Stage.DONE if done else Stage.PENDING, detail)
-    return _load_progress(action, model)
+    if model is None or version is None or version.digest != action.digest:
+        return Progress(Stage.PENDING, "not taken in yet")
+    if health.is_whole(version):
+        return Progress(Stage.DONE, _replicas(version))
+    if version.state is VersionState.AVAILABLE and not version.loading:
+        return Progress(Stage.FAILED, f"no more were placed: {_replicas(version)}", refused=True)
+    return _version_progress(version, model.spec)
 
 
 def _probe_progress(action: Action, model: LiveModel | None) -> Progress:
