@@ -125,13 +125,25 @@ def _unknown_config(
 def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:
     """Returns `spec` as it is applied: a fixed size gets `minReplicas` = `replicas`, a range keeps its live replicas.
 
-    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (docs/seldon.md).
+    Without the first, Seldon's own autoscaler would shrink the server; to write replicas within a range would fight it.
+    Where `minReplicas` is `replicas` and there is no more, nothing scales it (docs/seldon.md, "Servers").
     """
     if spec.fixed_size:
         return dataclasses.replace(spec, replicas=spec.wanted_replicas, min_replicas=spec.wanted_replicas)
-    if live is not None and (spec.replicas is None or spec.min_replicas != spec.max_replicas):
-        return dataclasses.replace(spec, replicas=live.spec.replicas)
+    if live is not None and (spec.replicas is None or not _held(spec)):
+        return dataclasses.replace(spec, replicas=_within(spec, live.spec.wanted_replicas))
     return spec
+
+
+def _held(spec: ServerSpec) -> bool:
+    """Whether min and max leave nothing to scale."""
+    least, most = spec.min_replicas, spec.max_replicas
+    return least is not None and least == (spec.replicas if most is None else most)
+
+
+def _within(spec: ServerSpec, replicas: int) -> int:
+    least = max(replicas, spec.min_replicas or 0)
+    return least if spec.max_replicas is None else min(least, spec.max_replicas)
 
 
 def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlook, ...]:
