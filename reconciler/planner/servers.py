@@ -153,6 +153,7 @@ def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlo
     result = [_live_outlook(server, early.get(server.name)) for server in live.servers if not server.deleting]
     if not live.traits.commands_traffic:
         result = [_steadied(item, live.server(item.name), early.get(item.name)) for item in result]
+        result = [item if item.steady else _about_to_shrink(item, live) for item in result]
     known = {server.name for server in live.servers}
     for name, action in early.items():
         if name not in known and action.server is not None:
@@ -166,6 +167,16 @@ def _steadied(item: Outlook, server: LiveServer | None, action: Action | None) -
     then = spec is not None and _steady(spec)
     least = (spec.min_replicas if spec is not None else None) or 1
     return dataclasses.replace(item, steady=then, steadied=then and not now, least=least)
+
+
+def _about_to_shrink(item: Outlook, live: LiveState) -> Outlook:
+    """Without the replicas that the autoscaler takes away once what is being unloaded now is gone."""
+    versions = [version for model in live.models for version in model.versions if version.server == item.name]
+    if all(version.staying == version.occupied for version in versions):
+        return item
+    used = {index for version in versions for index in version.staying}
+    left = max(item.least, len(item.replicas) - len(item.replicas.keys() - used))
+    return dataclasses.replace(item, replicas={i: replica for i, replica in item.replicas.items() if i < left})
 
 
 def _steady(spec: ServerSpec) -> bool:
