@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.model.live import LiveState
 from reconciler.model.plan import Action, ActionKind, Capacity
 from reconciler.planner.ordering import Arrangement
@@ -9,7 +11,7 @@ from reconciler.planner.retirement import moved
 from reconciler.planner.room import Replica
 
 
-def capacity(arrangement: Arrangement, live: LiveState, late: list[Action]) -> tuple[Capacity, ...]:
+def capacity(arrangement: Arrangement, live: LiveState, late: Iterable[Action]) -> tuple[Capacity, ...]:
     """Returns one row per server replica, sorted.
 
     Where the scheduler may choose, peak and after are what it could come to at most, never above the limit (or what was

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.model.live import LiveModel, LiveVersion
-from reconciler.model.plan import Action, Edge, EdgeKind
+from reconciler.model.plan import Action, Edge, EdgeKind, Verb
 from reconciler.planner.room import Replica, Rooms
 from reconciler.planner.sequence import merge, sequence
 from reconciler.planner.servers import Outlook
@@ -38,12 +38,14 @@ class Arrangement:
     Attributes:
         reach: for each action that takes memory, the replicas it may land on.
         counted: actions whose release the bounds of `rooms` have booked already.
+        replaced: units that found no room while an alternative that is not what Git asks for was placed.
         lows: for each action that found no room, what each replica surely had for it, with all it could count on.
     """
 
     rooms: Rooms
     placed: list[Unit] = field(default_factory=list)
     blocked: list[Unit] = field(default_factory=list)
+    replaced: list[Unit] = field(default_factory=list)
     reach: dict[str, frozenset[Replica]] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
     lows: dict[str, dict[Replica, int]] = field(default_factory=dict)
@@ -150,7 +152,10 @@ class _Arranger:
         """Places the first alternative that fits, once waves are given up."""
         if not self.one_by_one:
             return False
-        return any(self._place_alternative(other) for other in unit.alternatives)
+        placed = next((other for other in unit.alternatives if self._place_alternative(other)), None)
+        if placed is not None and placed.decision.verb is Verb.BLOCKED is not unit.decision.verb:
+            self.result.replaced.append(unit)
+        return placed is not None
 
     def _place_alternative(self, unit: Unit) -> bool:
         if unit.need is None:

@@ -32,11 +32,28 @@ from reconciler.planner.unit import Need, Priority, Steps, Unit, chained
 def rolling(situation: Situation, decision: Decision, target: ModelManifest, priority: Priority) -> Unit:
     """Returns the rollout to `target`: beside, with every stepped form as an alternative, the gentlest first."""
     unit = _beside(situation, decision, target, priority)
-    serving = situation.serving
-    if serving is None or not situation.may_step or not is_whole(serving) or serving.staying != serving.occupied:
+    if situation.serving is None:
         return unit
+    reason = _no_steps(situation, situation.serving, target)
+    if reason:
+        return dataclasses.replace(unit, no_steps=reason)
     others = tuple(_stepped(situation, decision, target, priority, *counts) for counts in _counts(situation, target))
     return dataclasses.replace(unit, alternatives=(*unit.alternatives, *others))
+
+
+def _no_steps(situation: Situation, serving: LiveVersion, target: ModelManifest) -> str:
+    """Why the rollout has no stepped form, whatever room there is; empty if it has one."""
+    if target.spec.wanted_replicas == 1 and serving.available == 1:
+        return "it has only one replica"
+    if not situation.may_step:
+        return "its manifest does not say spec.replicas, so their number is not ours to lower"
+    if not is_whole(serving) or serving.staying != serving.occupied:
+        return f"version {serving.number} is not whole"
+    if any(True for _ in _counts(situation, target)):
+        return ""
+    if serving != situation.live_version:
+        return f"version {serving.number} is not the live version, so it cannot be changed"
+    return f"max-unavailable {situation.policy.max_unavailable or '50%'} lets it give up none"
 
 
 def way_back(situation: Situation, decision: Decision) -> Unit:

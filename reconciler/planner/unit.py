@@ -88,7 +88,8 @@ class Unit:
     `flights` are loads that are in flight already and that an action of this unit waits for.
     `otherwise` is done instead when `need` finds no room: what is under way is finished even if the rest is blocked.
     `alternatives` are other ways to the same end, the gentlest first, asked only when `need` finds no room.
-    `steps` is set for a stepped rollout, whose memory has to be reckoned as one sequence.
+    `steps` is set for a stepped rollout, whose memory has to be reckoned as one sequence; `no_steps` says why a rollout
+    has no stepped form among its alternatives.
     """
 
     decision: Decision
@@ -100,6 +101,7 @@ class Unit:
     otherwise: Unit | None = None
     alternatives: tuple[Unit, ...] = ()
     steps: Steps | None = None
+    no_steps: str = ""
 
     @property
     def needs(self) -> tuple[Need, ...]:
