@@ -11,11 +11,12 @@ import functools
 from dataclasses import dataclass, field
 
 from reconciler.model.codec import SERVER_ANNOTATIONS, server_policy_annotations
-from reconciler.model.live import LiveServer, LiveState, ServerConfig
+from reconciler.model.live import SELDON_TRAITS, LiveServer, LiveState, ServerConfig, Traits
 from reconciler.model.manifests import ServerManifest, ServerSpec, Source
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ownership import marked, metadata_differs
+from reconciler.planner.restarts import restarts
 from reconciler.planner.unit import action_id
 
 START_TIME = 300.0
@@ -71,11 +72,13 @@ def decide_server(
     guards: Guards,
     commit: str,
     configs: tuple[ServerConfig, ...] = (),
+    traits: Traits = SELDON_TRAITS,
 ) -> ServerVerdict:
     """Returns what becomes of the server `name`; prune guards that count are in `guards`, not here.
 
     Args:
         configs: what the cluster can run; empty when it does not say.
+        traits: how the cluster differs from Seldon, where other pods come one after the other.
     """
     if desired is None:
         return _not_in_git(name, live, guards)
@@ -92,6 +95,9 @@ def decide_server(
         )
     adopted = "; adopted, nobody owned it" if live.instance is None else ""
     change = say(Verb.CHANGE, Reason.SERVER_SPEC, detail=_difference(live.spec, spec) + adopted)
+    if not traits.commands_traffic and restarts(live.spec, spec) and not _loses(live.spec, spec):
+        told = dataclasses.replace(change, detail=f"{change.detail}; its pods restart one after the other")
+        return ServerVerdict(told, late=_action(ActionKind.UPDATE_SERVER, written, told))
     return _existing(written, desired, live, ServerVerdict(change))
 
 
