@@ -23,6 +23,7 @@ from reconciler.model.manifests import (
     Strategy,
 )
 from reconciler.model.quantity import format_bytes
+from reconciler.planner.servers import effective_spec
 
 MORE_REPLICAS = 3
 """By how many replicas a Server is grown at most."""
@@ -185,9 +186,7 @@ def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None
 
 def _as_it_is(spec: ServerSpec, known: LiveServer | None) -> ServerSpec:
     """The manifest's spec; where it leaves the number of replicas to an autoscaler, with the live one."""
-    if spec.fixed_size or known is None or known.spec.replicas is None:
-        return spec
-    return dataclasses.replace(spec, replicas=known.spec.replicas)
+    return dataclasses.replace(spec, replicas=effective_spec(spec, known).replicas)
 
 
 def _by_hand(server: LiveServer, spec: ServerSpec) -> LiveServer:

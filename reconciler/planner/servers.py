@@ -125,13 +125,21 @@ def _unknown_config(
 def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:
     """Returns `spec` as it is applied: a fixed size gets `minReplicas` = `replicas`, a range keeps its live replicas.
 
-    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (docs/seldon.md).
+    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (docs/seldon.md). A
+    live number outside the range is brought into it.
     """
     if spec.fixed_size:
         return dataclasses.replace(spec, replicas=spec.wanted_replicas, min_replicas=spec.wanted_replicas)
     if live is not None and (spec.replicas is None or spec.min_replicas != spec.max_replicas):
-        return dataclasses.replace(spec, replicas=live.spec.replicas)
+        return dataclasses.replace(spec, replicas=_within(spec, live.spec.replicas))
     return spec
+
+
+def _within(spec: ServerSpec, replicas: int | None) -> int | None:
+    if replicas is None:
+        return None
+    least = max(replicas, spec.min_replicas or 1)
+    return least if spec.max_replicas is None else min(least, spec.max_replicas)
 
 
 def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlook, ...]:
