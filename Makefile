@@ -2,6 +2,7 @@
 #   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
 #   make test                       all checks and tests
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
+#   make losses                     what a plain apply loses from the state before each recording, and what we lose
 #   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
@@ -12,7 +13,7 @@ ARGS ?=
 DIR ?= tests/recorded
 EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings prove bench format setup clean
+.PHONY: demo test check unit recordings losses prove bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -31,6 +32,9 @@ unit: setup
 
 recordings: setup
 	@$(BIN)/python -m tests.recordings $(DIR) $(ARGS)
+
+losses: setup
+	@$(BIN)/python -m tests.recordings.losses $(ARGS)
 
 prove: setup
 	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly tests/proofs $(ARGS)

@@ -51,21 +51,21 @@ class Between:
     """A plan from one commit to another, step by step: what is told on the way depends on how far it came.
 
     Args:
-        settings: `--to` takes the place of `--ref`. revisions: checked, `first` given.
+        settings: `--to` takes the place of `--ref`. revisions: checked; without a `first` only `desired_state` works.
     """
 
     def __init__(self, settings: Settings, revisions: Revisions) -> None:
-        assert revisions.first is not None
         self._first, self._second = revisions.first, revisions.second
         self._settings = settings if self._second is None else replace(settings, ref=self._second)
-        self.repository: Repository = build.repository(self._settings, also=(self._first,))
+        self.repository: Repository = build.repository(self._settings, also=(self._first,) if self._first else ())
 
-    def context(self) -> Context:
-        """Returns what the report is about."""
-        kind = _kind(self._settings).name
+    def context(self, cluster: str = "") -> Context:
+        """Returns what the report is about; `cluster`: how it names the cluster, by default the one assumed."""
+        return build.look(self._settings, self.repository, cluster or self._assumed())()
+
+    def _assumed(self) -> str:
         first = self.repository.commit(self._first)[:8]
-        assumed = f"none asked; {kind} assumed, commit {first} live and whole"
-        return build.look(self._settings, self.repository, assumed)()
+        return f"none asked; {_kind(self._settings).name} assumed, commit {first} live and whole"
 
     def plan(self) -> tuple[Plan, tuple[str, ...]]:
         """Returns the plan, and what of it rests on guesses.
@@ -77,16 +77,27 @@ class Between:
         from reconciler import planner  # noqa: PLC0415 - `--help` should not wait for it
         from reconciler.planner.assumed import assumed_configs, doubts, whole  # noqa: PLC0415 - as above
 
-        self.repository.fetch()
-        # The author of a change hears of the change's own problems first.
-        named = f"--to {self._second}" if self._second else f"--ref {self._settings.ref}"
-        desired = self._desired(None, named if self._settings.ref else "what HEAD names", "")
-        fix = "begin at a valid commit: name the last one that was applied with --from"
-        before = self._desired(self._first, f"--from {self._first}", fix)
+        before, desired = self.desired_states()
         guards, kind = build.guards(self._settings), _kind(self._settings)
         configs = tuple(c for c in assumed_configs(before, desired) if c.name in kind.serves or not kind.serves)
         live = whole(before, guards, configs=configs, traits=kind.traits, observed_at=time.time())
         return planner.plan(desired, live, guards), doubts(before, guards, configs)
+
+    def desired_states(self) -> tuple[DesiredState, DesiredState]:
+        """Fetches the repository and returns what its two commits say.
+
+        Raises:
+            ManifestsInvalid: one of them is invalid; says which. RepositoryError: one of them cannot be read.
+        """
+        desired = self.desired_state()  # the author of a change hears of the change's own problems first
+        fix = "begin at a valid commit: name the last one that was applied with --from"
+        return self._desired(self._first, f"--from {self._first}", fix), desired
+
+    def desired_state(self) -> DesiredState:
+        """Fetches the repository and returns what the second commit says. Raises as `desired_states`."""
+        self.repository.fetch()
+        named = f"--to {self._second}" if self._second else f"--ref {self._settings.ref}"
+        return self._desired(None, named if self._settings.ref else "what HEAD names", "")
 
     def _desired(self, rev: str | None, called: str, fix: str) -> DesiredState:
         try:

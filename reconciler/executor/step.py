@@ -20,21 +20,21 @@ SETTLE = 15.0
 """Seconds that an obstacle which may go away by itself is given: room seen late, a server process that restarts."""
 
 STALE = 10.0
-"""Seconds for which a failure that was there before the action was performed may be the old one still."""
+"""Seconds for which what was there before the action was performed may be the old state still."""
 
 RECORD_LIMIT = 20.0
 """Seconds in which a failed load must be on record."""
 
-_ALWAYS_WRITTEN = frozenset({ActionKind.CHANGE, ActionKind.ADOPT, ActionKind.UPDATE_SERVER})
-"""Written even if it looks done: a label that Git no longer has cannot be told from one that somebody else added."""
-
+_ALWAYS_WRITTEN = frozenset({ActionKind.CHANGE, ActionKind.ADOPT, ActionKind.UPDATE_SERVER, ActionKind.RETRIGGER})
+"""Written even if it looks done: a label that Git no longer has cannot be told from one that somebody else added, and a
+version that `minReplicas` lets be partly there asks for its rest only when it is scheduled once more."""
 
 _ASKING = ActionKind.PROBE
 """Leaves nothing to be seen: performing it is all, and the cluster refuses it where there is no room."""
 
 _LOADS = frozenset({ActionKind.LOAD, ActionKind.RETRIGGER})
 
-_ON_RECORD = _LOADS | {ActionKind.PROBE}
+_ON_RECORD = _LOADS | {ActionKind.PROBE, ActionKind.CHANGE}
 """Kinds whose failure is kept on the model's object, for the next pass to know."""
 
 
@@ -88,6 +88,7 @@ class Step:
                 raise
             return _End(Status.FAILED, f"could not be started within {format_duration(limit)}{self._trouble()}")
         if early is None and self._action.kind is _ASKING:
+            await self._view.fresh(oldest=0)  # time has passed on the cluster: what follows looks anew
             return _End(Status.DONE, "there is room")
         return await self._finish() if early is None else early
 
@@ -130,9 +131,10 @@ class Step:
                 live = await self._view.fresh(oldest=0)
                 while True:
                     seen = self._seen = progress(self._action, live)
-                    if seen.state is Stage.DONE:
+                    stale = self._stale(live, performed)
+                    if seen.state is Stage.DONE and not (stale and self._action.kind is ActionKind.RETRIGGER):
                         return _End(Status.DONE, seen.detail)
-                    if seen.state is Stage.FAILED and not self._stale(live, performed):
+                    if seen.state is Stage.FAILED and not stale:
                         return _End(Status.FAILED, seen.detail, seen.version_failed, seen.refused)
                     self._ledger.running(self._action, seen.detail if seen.state is Stage.PENDING else "")
                     live = await self._view.newer()
@@ -142,7 +144,7 @@ class Step:
             return self._overdue()
 
     def _stale(self, live: LiveState, performed: float) -> bool:
-        """Returns whether a failure may be that of an earlier attempt: the cluster has shown nothing newer yet."""
+        """Returns whether what is seen may be that of an earlier attempt: the cluster has shown nothing newer yet."""
         return version_of(self._action, live) == self._before and self._now() - performed < STALE
 
     def _overdue(self) -> _End:
@@ -161,7 +163,7 @@ class Step:
         """
         model = None if self._view.latest is None else self._view.latest.model(self._action.subject)
         known = None if model is None else model.failure
-        loaded = end.status is Status.DONE and self._action.kind is not _ASKING
+        loaded = end.status is Status.DONE and self._action.kind in _LOADS
         bad = end.version_failed or end.refused
         if not bad and (not loaded or known is None or known.digest != self._action.digest):
             return ""

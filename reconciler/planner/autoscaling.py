@@ -32,7 +32,7 @@ def _on(server: LiveServer, least: int, arrangement: Arrangement, live: LiveStat
     staying, _ = stays(server, live, arrangement, released_by(arrangement))
     indices = [replica.index for replica in server.replicas]
     empty = set(indices) - {index for _, version in staying for index in version.occupied}
-    units = [unit for unit in arrangement.placed if _unloads(unit, server.name)]
+    units = [unit for unit in arrangement.placed if _unloads(unit, server.name, arrangement)]
     left = max(least, len(indices) - len(empty))
     if not units or left >= len(indices):
         return {}
@@ -42,9 +42,18 @@ def _on(server: LiveServer, least: int, arrangement: Arrangement, live: LiveStat
     return {unit.decision.name: _blocked(unit, server, left, victims) for unit in units}
 
 
-def _unloads(unit: Unit, server: str) -> bool:
-    """Whether `unit` takes something off the server, whereupon the autoscaler looks; what is under way does anyway."""
-    return unit.priority is not Priority.UNDER_WAY and any(release.server == server for release in unit.releases)
+def _unloads(unit: Unit, server: str, arrangement: Arrangement) -> bool:
+    """Whether `unit` takes something off the server, if only a probe or a replica, whereupon the autoscaler looks.
+
+    What is under way does so whatever we do, and what heals is worth it.
+    """
+    if unit.priority is Priority.UNDER_WAY:
+        return False
+    if any(release.server == server for release in unit.releases):
+        return True
+    if unit.need is not None and unit.need.asked_by is not None:
+        return any(name == server for name, _ in arrangement.reach.get(unit.need.action, frozenset()))
+    return any(use.server == server for action in unit.actions for use in action.frees)
 
 
 def _victims(server: LiveServer, left: int, arrangement: Arrangement, staying: list[Stay]) -> list[str]:

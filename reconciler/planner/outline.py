@@ -150,7 +150,9 @@ def _decide_servers(desired: DesiredState, live: LiveState, guards: Guards) -> l
     manifests = {manifest.name: manifest for manifest in desired.servers}
     servers = {server.name: server for server in live.servers}
     return [
-        decide_server(name, manifests.get(name), servers.get(name), guards, desired.commit, live.server_configs)
+        decide_server(
+            name, manifests.get(name), servers.get(name), guards, desired.commit, live.server_configs, live.traits
+        )
         for name in sorted(manifests.keys() | servers.keys())
     ]
 

@@ -14,6 +14,7 @@ from reconciler.model.manifests import ServerSpec
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ordering import Arrangement
+from reconciler.planner.restarts import may_come_back, off_the_air_meanwhile, restarts
 from reconciler.planner.servers import ServerVerdict
 
 Stay = tuple[str, LiveVersion]
@@ -34,8 +35,11 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
         problem = _in_use(staying)
     else:
         problem = _lost(server, action.server.spec, staying, live, _freed(server, arrangement))
+    fixes = ("remove or move these models first",)
+    if not problem and (problem := _restarted(server, action.server.spec, live)):
+        more = len(server.replicas) + 1
+        fixes = (f"scale Server {server.name} to {more} replicas first, so that they find room meanwhile", *fixes)
     if problem:
-        fixes = ("remove or move these models first",)
         blocked = dataclasses.replace(verdict.decision, reason=Reason.IN_USE, detail=problem, fixes=fixes)
         verb = Verb.REFUSED if action.kind is ActionKind.DELETE_SERVER else Verb.BLOCKED
         return dataclasses.replace(blocked, verb=verb), None
@@ -121,7 +125,19 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
     unserved = sorted({name for name, _ in stays if not specs[name].needs <= offered})
     if unserved:
         return f"{_some(unserved)} requires what it would no longer offer"
-    return _displaced(spec, stays, room)
+    back = (
+        may_come_back(server, live)
+        if not live.traits.commands_traffic and spec.wanted_replicas < len(server.replicas)
+        else 0
+    )
+    return _displaced(spec, stays, {index: left_over - back for index, left_over in room.items()})
+
+
+def _restarted(server: LiveServer, spec: ServerSpec, live: LiveState) -> str:
+    if live.traits.commands_traffic or not restarts(server.spec, spec):
+        return ""
+    names = off_the_air_meanwhile(server, live)
+    return f"its pods restart one after the other, and {_some(names)} would be off the air meanwhile" if names else ""
 
 
 def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:

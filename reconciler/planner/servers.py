@@ -11,11 +11,12 @@ import functools
 from dataclasses import dataclass, field
 
 from reconciler.model.codec import SERVER_ANNOTATIONS, server_policy_annotations
-from reconciler.model.live import LiveServer, LiveState, ServerConfig
+from reconciler.model.live import SELDON_TRAITS, LiveServer, LiveState, ServerConfig, Traits
 from reconciler.model.manifests import ServerManifest, ServerSpec, Source
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ownership import marked, metadata_differs
+from reconciler.planner.restarts import restarts
 from reconciler.planner.unit import action_id
 
 START_TIME = 300.0
@@ -71,11 +72,13 @@ def decide_server(
     guards: Guards,
     commit: str,
     configs: tuple[ServerConfig, ...] = (),
+    traits: Traits = SELDON_TRAITS,
 ) -> ServerVerdict:
     """Returns what becomes of the server `name`; prune guards that count are in `guards`, not here.
 
     Args:
         configs: what the cluster can run; empty when it does not say.
+        traits: how the cluster differs from Seldon, where other pods come one after the other.
     """
     if desired is None:
         return _not_in_git(name, live, guards)
@@ -92,6 +95,9 @@ def decide_server(
         )
     adopted = "; adopted, nobody owned it" if live.instance is None else ""
     change = say(Verb.CHANGE, Reason.SERVER_SPEC, detail=_difference(live.spec, spec) + adopted)
+    if not traits.commands_traffic and restarts(live.spec, spec) and not _loses(live.spec, spec):
+        told = dataclasses.replace(change, detail=f"{change.detail}; its pods restart one after the other")
+        return ServerVerdict(told, late=_action(ActionKind.UPDATE_SERVER, written, told))
     return _existing(written, desired, live, ServerVerdict(change))
 
 
@@ -125,20 +131,24 @@ def _unknown_config(
 def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:
     """Returns `spec` as it is applied: a fixed size gets `minReplicas` = `replicas`, a range keeps its live replicas.
 
-    Without the first, Seldon's own autoscaler would shrink the server; the second would fight it (docs/seldon.md). A
-    live number outside the range is brought into it.
+    Without the first, Seldon's own autoscaler would shrink the server; to write replicas within a range would fight it.
+    Where `minReplicas` is `replicas` and there is no more, nothing scales it (docs/seldon.md, "Servers").
     """
     if spec.fixed_size:
         return dataclasses.replace(spec, replicas=spec.wanted_replicas, min_replicas=spec.wanted_replicas)
-    if live is not None and (spec.replicas is None or spec.min_replicas != spec.max_replicas):
-        return dataclasses.replace(spec, replicas=_within(spec, live.spec.replicas))
+    if live is not None and (spec.replicas is None or not _held(spec)):
+        return dataclasses.replace(spec, replicas=_within(spec, live.spec.wanted_replicas))
     return spec
 
 
-def _within(spec: ServerSpec, replicas: int | None) -> int | None:
-    if replicas is None:
-        return None
-    least = max(replicas, spec.min_replicas or 1)
+def _held(spec: ServerSpec) -> bool:
+    """Whether min and max leave nothing to scale."""
+    least, most = spec.min_replicas, spec.max_replicas
+    return least is not None and least == (spec.replicas if most is None else most)
+
+
+def _within(spec: ServerSpec, replicas: int) -> int:
+    least = max(replicas, spec.min_replicas or 0)
     return least if spec.max_replicas is None else min(least, spec.max_replicas)
 
 
@@ -149,6 +159,7 @@ def outlook(live: LiveState, verdicts: tuple[ServerVerdict, ...]) -> tuple[Outlo
     result = [_live_outlook(server, early.get(server.name)) for server in live.servers if not server.deleting]
     if not live.traits.commands_traffic:
         result = [_steadied(item, live.server(item.name), early.get(item.name)) for item in result]
+        result = [item if item.steady else _about_to_shrink(item, live) for item in result]
     known = {server.name for server in live.servers}
     for name, action in early.items():
         if name not in known and action.server is not None:
@@ -164,6 +175,16 @@ def _steadied(item: Outlook, server: LiveServer | None, action: Action | None) -
     return dataclasses.replace(item, steady=then, steadied=then and not now, least=least)
 
 
+def _about_to_shrink(item: Outlook, live: LiveState) -> Outlook:
+    """Without the replicas that the autoscaler takes away once what is being unloaded now is gone."""
+    versions = [version for model in live.models for version in model.versions if version.server == item.name]
+    if all(version.staying == version.occupied for version in versions):
+        return item
+    used = {index for version in versions for index in version.staying}
+    left = max(item.least, len(item.replicas) - len(item.replicas.keys() - used))
+    return dataclasses.replace(item, replicas={i: replica for i, replica in item.replicas.items() if i < left})
+
+
 def _steady(spec: ServerSpec) -> bool:
     return spec.min_replicas is not None and spec.min_replicas >= spec.wanted_replicas
 
@@ -175,7 +196,7 @@ def _live_outlook(server: LiveServer, action: Action | None) -> Outlook:
     spec = action.server.spec
     now = {r.index: r for r in server.replicas}
     replicas, gains = {}, {}
-    for index in range(max(spec.wanted_replicas, len(now))):
+    for index in sorted({*range(spec.wanted_replicas), *(i for i, replica in now.items() if replica.ready)}):
         current = now.get(index)
         room = spec.limit if current is None else current.room + spec.limit - current.limit
         replicas[index] = ReplicaOutlook(spec.limit, room)

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import Failure, VersionState
+from reconciler.model.live import GONE, Failure, ReplicaState, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.planner import forms
@@ -174,9 +174,14 @@ def _telling(unit: Unit, decision: Decision) -> Unit:
 
 
 def progressing(situation: Situation) -> Verdict | None:
-    """Row 8: a version still growing, shrinking or moving → wait, within a time limit; the next pass decides again."""
+    """Row 8: a version still growing, shrinking or moving → wait, within a time limit; the next pass decides again.
+
+    One of which no replica is on its way any more moves no further, whatever its state is called.
+    """
     version = situation.live_version
     if situation.desired is None or version is None or version.state is not VersionState.PROGRESSING:
+        return None
+    if version.replicas and all(state in GONE | {ReplicaState.AVAILABLE} for _, state in version.replicas):
         return None
     decision = decision_on(situation, 8, Verb.WAIT, Reason.PROGRESSING, available(version))
     return Verdict(decision, forms.finish(situation, decision), due=situation.now)

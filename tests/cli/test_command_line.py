@@ -19,7 +19,19 @@ from reconciler.reports.report import Context, planned
 from reconciler.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["validate", "plan", "apply", "sync", "run", "status", "local up", "local down", "local status", "demo"]
+COMMANDS = [
+    "validate",
+    "plan",
+    "apply",
+    "sync",
+    "run",
+    "simulate",
+    "status",
+    "local up",
+    "local down",
+    "local status",
+    "demo",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -63,12 +63,16 @@ def watched(simulation: Simulation, may_go: Set[str]) -> Iterator[list[Harm]]:
     """Collects the harm that is done meanwhile; models in `may_go` are meant to go off the air."""
     harm: list[Harm] = []
     excused = lost_without_us(simulation) | may_go
-    before = answered(simulation)
+    before = on_the_air = answered(simulation)
+    others_are_busy = simulation.next_event_at() is not None
 
     def look(now: float) -> None:
         nonlocal before
         here = answered(simulation)
-        harm.extend(Harm(now, name, "is taken off the air") for name in sorted(before - here - excused))
+        lost = before - here - excused
+        # What comes on the air while the work of others is under way may fall victim to that.
+        lost = lost & on_the_air if others_are_busy else lost
+        harm.extend(Harm(now, name, "is taken off the air") for name in sorted(lost))
         before = here
         harm.extend(Harm(now, replica, "is over its limit") for replica in over_limit(simulation))
 

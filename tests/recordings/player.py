@@ -94,14 +94,14 @@ def play(recording: Recording, choices: StagedChoices, pace: float | None = None
     `pace`: seconds between the objects of one apply, None for the simulation's own.
     """
     everything = tuple(operation for _, operations in recording.stages for operation in operations)
-    simulation = Simulation(_rules(recording, pace), artifacts_in(everything), choices)
+    simulation = Simulation(rules(recording, pace), artifacts_in(everything), choices)
     models = sorted({model for answers in _all_answers(recording) for model in answers})
     watch = _Watch(simulation, models)
     choices.begin(0)
     simulation.apply(recording.servers.objects)
-    _settle(simulation)
+    settle(simulation)
     _perform(simulation, "setup", recording.setup)
-    _settle(simulation)
+    settle(simulation)
     setup = watch.stage()
     asked = frozenset(recording.answers_before)
     steps = []
@@ -116,20 +116,21 @@ def play(recording: Recording, choices: StagedChoices, pace: float | None = None
     return Played(setup, tuple(steps))
 
 
-def _rules(recording: Recording, pace: float | None) -> Rules:
-    rules = Rules(
+def rules(recording: Recording, pace: float | None = None) -> Rules:
+    """Returns the settings of the recorded cluster; `pace` as for `play`."""
+    found = Rules(
         memory=recording.memory,
         overcommit_percentage=recording.overcommit_percentage,
         server_autoscaling=recording.server_autoscaling,
     )
-    return rules if pace is None else replace(rules, take_in_every=pace)
+    return found if pace is None else replace(found, take_in_every=pace)
 
 
 def _all_answers(recording: Recording) -> tuple[Mapping[str, object], ...]:
     return (recording.answers_before, *(step.answers for step in recording.steps))
 
 
-def _settle(simulation: Simulation) -> None:
+def settle(simulation: Simulation) -> None:
     """Lets time pass until nothing changes any more."""
     end = simulation.now + LONGEST_SETUP
     state, quiet_since = simulation.snapshot(), simulation.now
@@ -145,7 +146,7 @@ def _perform(simulation: Simulation, where: str, operations: Sequence[Operation]
             simulation.run_until(simulation.now + operation.seconds)
             continue
         try:
-            _one(simulation, operation)
+            carry_out(simulation, operation)
         except KeyError as error:
             missing = _target(operation)
             if missing is None:
@@ -166,7 +167,8 @@ def _target(operation: Operation) -> str | None:
     return None
 
 
-def _one(simulation: Simulation, operation: Operation) -> None:
+def carry_out(simulation: Simulation, operation: Operation) -> None:
+    """Does what `operation` says, a pause apart. Raises KeyError when there is nothing to do it to."""
     match operation:
         case Apply(objects):
             simulation.apply(objects)

@@ -102,6 +102,21 @@ def answers(world: World, route: str) -> dict[tuple[str, str, int] | int, float]
     return shares or {404: 1.0}
 
 
+def serving(world: World, route: str) -> dict[tuple[str, int], float]:
+    """Returns which versions, by model and number, answer requests to `route` now, with which share of them.
+
+    What is missing to 1 is not answered.
+    """
+    targets = world.routes.get(route, [])
+    total = sum(target.weight for target in targets)
+    shares: dict[tuple[str, int], float] = {}
+    for target in targets:
+        if target.weight and not isinstance(_who(world, target), int):
+            version = (target.model, target.version)
+            shares[version] = shares.get(version, 0.0) + target.weight / total
+    return shares
+
+
 def _who(world: World, target: Target) -> tuple[str, str, int] | int:
     replica = world.replica(target.server, target.replica)
     if replica is None:

@@ -7,6 +7,8 @@ Envoy takes its routes, and the operator writes what it has seen.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -95,6 +97,8 @@ class Simulation:
     ) -> None:
         self._world = World(rules, dict(artifacts or {}), choices or FirstComes())
         self.listeners: list[Callable[[float], None]] = []
+        self._appointments: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
 
     @property
     def now(self) -> float:
@@ -144,13 +148,25 @@ class Simulation:
         servers.lose(self._world, server, replica)
         self._settle()
 
+    def appoint(self, when: float, do: Callable[[], None]) -> None:
+        """Has `do` called when simulated time reaches `when`: what others do to the cluster meanwhile.
+
+        An appointment comes before an event of the same moment, and is no part of what is dumped.
+        """
+        bisect.insort(self._appointments, (when, next(self._numbers), do))
+
     def next_event_at(self) -> float | None:
         """Returns when something happens next, None when nothing will."""
-        return self._world.agenda[0].at if self._world.agenda else None
+        due = [*(event.at for event in self._world.agenda[:1]), *(when for when, _, _ in self._appointments[:1])]
+        return min(due, default=None)
 
     def step(self) -> None:
         """Goes on to the next event and carries it out. Does nothing when there is none."""
-        if self._world.agenda:
+        if self._appointments and self._appointments[0][0] == self.next_event_at():
+            when, _, do = self._appointments.pop(0)
+            self._world.now = max(self._world.now, when)
+            do()
+        elif self._world.agenda:
             event = self._world.agenda.pop(0)
             self._world.now = event.at
             HAPPENINGS[event.what](self._world, *event.about)
@@ -158,7 +174,7 @@ class Simulation:
 
     def run_until(self, when: float) -> None:
         """Goes on until `when` (simulated seconds), the events of that very moment included."""
-        while self._world.agenda and self._world.agenda[0].at <= when:
+        while (due := self.next_event_at()) is not None and due <= when:
             self.step()
         self._world.now = max(self._world.now, when)
 
@@ -178,6 +194,10 @@ class Simulation:
     def answers(self, route: str) -> Answers:
         """Returns who answers a request to a model, or to `<experiment>.experiment`, now."""
         return routes.answers(self._world, route)
+
+    def serving(self, route: str) -> dict[tuple[str, int], float]:
+        """Returns which versions, by model and number, answer with which share now; the rest is not answered."""
+        return routes.serving(self._world, route)
 
     def room(self, server: str, replica: int) -> int:
         """Returns the bytes that the scheduler thinks a replica can take. Raises KeyError when there is none."""

@@ -165,9 +165,9 @@ def _may_change(action: Action, live: LiveState, model: LiveModel) -> Obstacle |
 
 
 def _may_shrink(action: Action, version: LiveVersion) -> Obstacle | None:
-    """With a load in flight, the scheduler might keep that replica and give up one that answers."""
-    if version.loading and _spec(action).wanted_replicas < len(version.occupied):
-        return Obstacle(f"version {version.number} is still loading on some replica", Patience.TIME_LIMIT)
+    """While a replica is on its way, the scheduler might keep that one and give up one that answers."""
+    if _spec(action).wanted_replicas < len(version.occupied) and version.available < len(version.occupied):
+        return Obstacle(f"version {version.number} has a replica that is on its way", Patience.TIME_LIMIT)
     return None
 
 

@@ -14,6 +14,7 @@ from reconciler.model.quantity import format_bytes
 from reconciler.planner.conditions.answers import Obstacle, Patience, Progress, Stage, being_deleted, counted, gone
 from reconciler.planner.conditions.metadata import not_ours, same_metadata
 from reconciler.planner.conditions.models import matches
+from reconciler.planner.restarts import off_the_air_meanwhile, restarts
 
 
 def _may_write_server(action: Action, live: LiveState, server: LiveServer | None) -> Obstacle | None:
@@ -24,7 +25,18 @@ def _may_write_server(action: Action, live: LiveState, server: LiveServer | None
         return being_deleted()
     if action.server is None:
         return None
-    return _overfull(server, action.server.spec) or _displaced(live, server, action.server.spec)
+    spec = action.server.spec
+    return _overfull(server, spec) or _displaced(live, server, spec) or _restarted(live, server, spec)
+
+
+def _restarted(live: LiveState, server: LiveServer, spec: ServerSpec) -> Obstacle | None:
+    """Pods that change restart one after the other, on Seldon; what finds no other place is off the air meanwhile."""
+    if live.traits.commands_traffic or not restarts(server.spec, spec):
+        return None
+    names = off_the_air_meanwhile(server, live)
+    return (
+        Obstacle(f"{', '.join(names)} would be off the air while its pod restarts", Patience.BRIEF) if names else None
+    )
 
 
 def _overfull(server: LiveServer, spec: ServerSpec) -> Obstacle | None:
