@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What plays is imported inside the functions: `--help` and usage errors should not wait for it.
 
-_PLANNING = ("max_deletions", "headroom", "default_model_memory")
+_PLANNING = ("max_deletions", "headroom", "default_model_memory", "probe")
 _MOST_RUNS = 100
 _LONGEST = 24 * 3600.0
 

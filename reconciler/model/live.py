@@ -199,7 +199,7 @@ class LiveReplica:
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
     twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from
-    the moment when its Server asks for no replica of that index.
+    the moment when its Server asks for no replica of that index, or for other pods.
     """
 
     index: int

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 from reconciler.model.live import LiveServer, LiveState
-from reconciler.model.plan import Decision, Reason, Verb
+from reconciler.model.plan import ActionKind, Decision, Reason, Verb
 from reconciler.planner.ordering import Arrangement
 from reconciler.planner.retirement import Stay, released_by, stays
 from reconciler.planner.servers import Outlook
@@ -33,13 +33,26 @@ def _on(server: LiveServer, least: int, arrangement: Arrangement, live: LiveStat
     indices = [replica.index for replica in server.replicas]
     empty = set(indices) - {index for _, version in staying for index in version.occupied}
     units = [unit for unit in arrangement.placed if _unloads(unit, server.name, arrangement)]
-    left = max(least, len(indices) - len(empty))
+    left = max(least, len(indices) - len(empty) - _may_empty(server, arrangement, staying))
     if not units or left >= len(indices):
         return {}
     victims = _victims(server, left, arrangement, staying)
     if not victims:
         return {}
     return {unit.decision.name: _blocked(unit, server, left, victims) for unit in units}
+
+
+def _may_empty(server: LiveServer, arrangement: Arrangement, staying: list[Stay]) -> int:
+    """Returns how many replicas may be left empty by versions that stay and give up some of theirs, at most."""
+    fewer = {
+        action.subject: use.replicas
+        for unit in arrangement.placed
+        for action in unit.actions
+        for use in action.frees
+        if action.kind is ActionKind.CHANGE and use.server == server.name
+    }
+    shared = {index for name, version in staying if name not in fewer for index in version.occupied}
+    return sum(min(fewer[name], len(set(version.occupied) - shared)) for name, version in staying if name in fewer)
 
 
 def _unloads(unit: Unit, server: str, arrangement: Arrangement) -> bool:

@@ -21,17 +21,17 @@ def capacity(arrangement: Arrangement, live: LiveState, late: Iterable[Action]) 
         late: the actions that shrink or delete servers after everything else.
     """
     after = {replica: bounds.limit - bounds.low for replica, bounds in arrangement.rooms.bounds.items()}
-    for unit in arrangement.placed:
-        for release in unit.releases:
-            if release.action not in arrangement.counted:
-                for index in release.replicas:
-                    if (release.server, index) in after:
-                        after[release.server, index] -= release.amount
+    uncounted = [r for unit in arrangement.placed for r in unit.releases if r.action not in arrangement.counted]
+    for release in uncounted:
+        for slot in [(release.server, index) for index in release.replicas]:
+            if slot in after:
+                after[slot] -= release.amount
     for unit in arrangement.placed:
         for action in unit.actions if unit.steps is None else ():
             for slot, amount in _given_up(action, live, after):
                 after[slot] -= amount
-    for action in late:
+    # Pods that only restart hold the same in the end.
+    for action in [action for action in late if action.kind is not ActionKind.UPDATE_SERVER]:
         coming = moved(action, live, arrangement)
         for (server, index), taken in after.items():
             if server == action.subject:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from reconciler.model.live import LiveServer, LiveState, LiveVersion, VersionState
+from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ServerSpec
 
 _WAITING = (VersionState.FAILED, VersionState.SCHEDULE_FAILED)
@@ -22,16 +22,30 @@ def restarts(live: ServerSpec, wanted: ServerSpec) -> bool:
     return same_size != live
 
 
-def off_the_air_meanwhile(server: LiveServer, live: LiveState) -> list[str]:
-    """Returns the models on one replica only that would find no room on the others while theirs restarts, sorted."""
+def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveState) -> list[str]:
+    """Returns the models that might not answer while a replica of theirs restarts, sorted.
+
+    A model needs as many replicas beside that one as it asks for, with room for all that may come there. With fewer it
+    keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version.
+    """
     found: set[str] = set()
+    size = wanted.wanted_replicas
+    going = sum(v.memory for r in server.replicas if r.index >= size for _, v in _on(server.name, r.index, live))
     for replica in server.replicas:
         here = _on(server.name, replica.index, live)
-        demand = sum(version.memory for _, version in here) + may_come_back(server, live)
-        others = [other.room for other in server.replicas if other.ready and other.index != replica.index]
-        if max(others, default=-1) < demand:
-            found |= {name for name, version in here if version.occupied == (replica.index,)}
+        demand = sum(version.memory for _, version in here) + going + may_come_back(server, live)
+        others = [r for r in server.replicas if r.ready and r.index != replica.index and r.index < size]
+        for model, version in here:
+            keeps = sum(other.index in version.occupied or other.room >= demand for other in others)
+            alone = version.occupied == (replica.index,)
+            if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
+                found.add(model.name)
     return sorted(found)
+
+
+def _may_move(model: LiveModel, server: LiveServer, live: LiveState) -> bool:
+    others = [other for other in live.servers if other.name != server.name and not other.deleting]
+    return model.spec.server is None and any(model.spec.needs <= other.capabilities for other in others)
 
 
 def may_come_back(server: LiveServer, live: LiveState) -> int:
@@ -48,9 +62,9 @@ def may_come_back(server: LiveServer, live: LiveState) -> int:
     return waiting
 
 
-def _on(server: str, index: int, live: LiveState) -> list[tuple[str, LiveVersion]]:
+def _on(server: str, index: int, live: LiveState) -> list[tuple[LiveModel, LiveVersion]]:
     return [
-        (model.name, version)
+        (model, version)
         for model in live.models
         for version in model.versions
         if version.server == server and index in version.occupied

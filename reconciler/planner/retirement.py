@@ -35,7 +35,7 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
         problem = _in_use(staying)
     else:
         problem = _lost(server, action.server.spec, staying, live, _freed(server, arrangement))
-    fixes = ("remove or move these models first",)
+    fixes: tuple[str, ...] = ("remove or move these models first",)
     if not problem and (problem := _restarted(server, action.server.spec, live)):
         more = len(server.replicas) + 1
         fixes = (f"scale Server {server.name} to {more} replicas first, so that they find room meanwhile", *fixes)
@@ -136,7 +136,7 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
 def _restarted(server: LiveServer, spec: ServerSpec, live: LiveState) -> str:
     if live.traits.commands_traffic or not restarts(server.spec, spec):
         return ""
-    names = off_the_air_meanwhile(server, live)
+    names = off_the_air_meanwhile(server, spec, live)
     return f"its pods restart one after the other, and {_some(names)} would be off the air meanwhile" if names else ""
 
 

@@ -76,16 +76,17 @@ def model_manifests(name: str) -> st.SearchStrategy[ModelManifest]:
     return st.builds(ModelManifest, st.just(name), model_specs(), st.just(NOWHERE), policies())
 
 
-def _server_spec(replicas: int, low: int | None, high: int | None) -> ServerSpec:
-    container = {"name": "mlserver", "resources": {"requests": {"memory": str(MEMORY)}}}
+def _server_spec(replicas: int, low: int | None, high: int | None, memory: int = MEMORY) -> ServerSpec:
+    container = {"name": "mlserver", "resources": {"requests": {"memory": str(memory)}}}
     agent = {"name": "agent", "env": [{"name": "SELDON_OVERCOMMIT_PERCENTAGE", "value": "0"}]}
     rest = canonical_json({"podSpec": {"containers": [agent, container]}})
-    return ServerSpec("mlserver", replicas, low, high, memory=MEMORY, overcommit_percent=0, rest=rest)
+    return ServerSpec("mlserver", replicas, low, high, memory=memory, overcommit_percent=0, rest=rest)
 
 
 def server_manifests(name: str) -> st.SearchStrategy[ServerManifest]:
     sizes = st.sampled_from([(1, None, None), (2, None, None), (2, None, None), (3, None, None), (2, 1, 3), (1, 1, 2)])
-    return sizes.map(lambda size: ServerManifest(name, _server_spec(*size), NOWHERE))
+    memory = st.sampled_from([MEMORY] * 5 + [1_200_000, 800_000])
+    return st.tuples(sizes, memory).map(lambda drawn: ServerManifest(name, _server_spec(*drawn[0], drawn[1]), NOWHERE))
 
 
 @st.composite

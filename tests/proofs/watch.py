@@ -81,3 +81,7 @@ def watched(simulation: Simulation, may_go: Set[str]) -> Iterator[list[Harm]]:
         yield harm
     finally:
         simulation.listeners.remove(look)
+    # What we began may show its consequences when we are gone, killed for instance: the next look would excuse them.
+    later = lost_without_us(simulation) - excused
+    later = later & on_the_air if others_are_busy else later
+    harm.extend(Harm(simulation.now, name, "goes off the air later") for name in sorted(later))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,26 +21,27 @@ from tests.recordings.stories import story_of
 
 FOLDER = Path(__file__).parent.parent / "recorded"
 
-ASKED: Mapping[str, int] = {
-    "fleet-naive": 0,
-    "fleet-create": 0,
-    "update-does-not-fit": 0,
-    "two-replicas-one-fails": 1,
-    "more-replicas-than-the-server": 1,
-    "shrink-first-autoscaled": 0,
-    "server-scale-down-strands": 0,
-    "third-version-does-not-fit": 0,
-    "load-too-early": 0,
-    "server-autoscaler": 0,
-    "in-flight-counts-twice": 0,
-    "requirements-nobody-meets": 0,
-    "deleted-while-loading": 1,
-    "update-during-update": 0,
-    "more-replicas-healed": 0,
-    "shrink-in-one-patch": 0,
-}
-"""The recordings of the table, and how many of the first steps of each are part of the state before: what went wrong
-there, or was done by hand, is there already when the commits come."""
+ASKED: tuple[tuple[str, int], ...] = (
+    ("fleet-naive", 0),
+    ("fleet-create", 0),
+    ("update-does-not-fit", 0),
+    ("two-replicas-one-fails", 1),
+    ("more-replicas-than-the-server", 1),
+    ("shrink-first-autoscaled", 0),
+    ("server-scale-down-strands", 0),
+    ("third-version-does-not-fit", 0),
+    ("load-too-early", 0),
+    ("server-autoscaler", 0),
+    ("in-flight-counts-twice", 0),
+    ("requirements-nobody-meets", 0),
+    ("deleted-while-loading", 0),
+    ("deleted-while-loading", 1),
+    ("update-during-update", 0),
+    ("more-replicas-healed", 0),
+    ("shrink-in-one-patch", 0),
+)
+"""The rows of the table: recordings, and how many of the first steps of each are part of the state before. What went
+wrong there, or was done by hand, is there already when the commits come: room that has leaked, for instance."""
 
 RATE = 20.0
 """Requests per second and model."""
@@ -60,11 +61,22 @@ HEADINGS = ("recording", "models", "plain: off the air", "lost", "ours: off the 
 
 @dataclass(frozen=True)
 class Row:
-    """One recording in both ways. `killed`: it kills a replica, whose models are off the air whatever anybody does."""
+    """One recording in both ways.
+
+    Attributes:
+        after_steps: how many of its first steps are part of the state before.
+        killed: it kills a replica, whose models are off the air whatever anybody does.
+    """
 
     name: str
     comparison: Comparison
+    after_steps: int = 0
     killed: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the table calls it."""
+        return f"{self.name}, after step {self.after_steps}" if self.after_steps else self.name
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -73,7 +85,7 @@ class Row:
         story = self.comparison.story
         took = ours.history.converged_at
         return (
-            self.name,
+            self.title,
             str(len(plain.models)),
             off(plain),
             f"{plain.requests_lost(RATE):.0f}",
@@ -84,11 +96,18 @@ class Row:
         )
 
 
-def play(name: str, path: Path, *, runs: int = RUNS) -> Row:
-    """Plays one recording in both ways."""
+def play(path: Path, after_steps: int = 0, *, runs: int = RUNS) -> Row:
+    """Plays one recording in both ways; so many of its first steps are part of the state before."""
     recording = read_recording(path)
-    story = story_of(recording, after_steps=ASKED.get(name, 0))
-    return Row(name, compare(story, Guards(), runs=runs), killed=_kills(recording))
+    story = story_of(recording, after_steps=after_steps)
+    return Row(path.stem, compare(story, Guards(), runs=runs), after_steps, _kills(recording))
+
+
+def asked(every: Collection[str], names: Collection[str] = ()) -> list[tuple[str, int]]:
+    """Returns the rows to play: those of the table, then whatever else there is; if `names` are given, theirs only."""
+    listed = {name for name, _ in ASKED}
+    rows = [*ASKED, *((name, 0) for name in every if name not in listed)]
+    return [row for row in rows if row[0] in (names or every)]
 
 
 def _kills(recording: Recording) -> bool:
@@ -143,8 +162,11 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, default=FOLDER, help="folder of recordings")
     options = parser.parse_args()
     every = sorted(path.stem for path in options.dir.glob("*.yaml"))
-    names = options.names or (every if options.all else list(ASKED))
-    rows = [play(name, options.dir / f"{name}.yaml") for name in names]
+    unknown = sorted(set(options.names) - set(every))
+    if unknown:
+        parser.error(f"no recording {', '.join(unknown)} in {options.dir}")
+    wanted = asked(every, options.names) if options.all or options.names else ASKED
+    rows = [play(options.dir / f"{name}.yaml", steps) for name, steps in wanted]
     print("\n".join(lines(rows)))
     print(FOOTNOTE)
     return 1 if any(row.comparison.worst_ours.history.taken_off and not row.killed for row in rows) else 0

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.recordings.losses import ASKED, FOLDER, Row, lines, play
+from reconciler.model.plan import Reason
+from tests.recordings.losses import ASKED, FOLDER, Row, asked, lines, play
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+ROWS = asked(NAMES)
 RUNS = 3
 
 
 @cache
-def row(name: str) -> Row:
-    return play(name, Path(FOLDER / f"{name}.yaml"), runs=RUNS)
+def row(name: str, after_steps: int = 0) -> Row:
+    return play(Path(FOLDER / f"{name}.yaml"), after_steps, runs=RUNS)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_our_way_takes_nothing_off_the_air(name: str) -> None:
-    found = row(name)
+@pytest.mark.parametrize(("name", "after_steps"), ROWS)
+def test_our_way_takes_nothing_off_the_air(name: str, after_steps: int) -> None:
+    found = row(name, after_steps)
     if found.killed:
         pytest.skip("a replica is killed, which takes its models off the air whatever anybody does")
     for played in found.comparison.ours:
@@ -53,21 +55,24 @@ def test_only_what_cannot_be_served_is_not_served_in_the_end(name: str, blocked:
         assert {decision.name for decision in played.open} == {blocked}
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"requirements-nobody-meets", "placement", "overcommit"}))
-def test_everything_else_is_served_whole_in_the_end(name: str) -> None:
-    for played in row(name).comparison.ours:
+@pytest.mark.parametrize(
+    ("name", "after_steps"),
+    [row for row in ROWS if row[0] not in {"requirements-nobody-meets", "placement", "overcommit"}],
+)
+def test_everything_else_is_served_whole_in_the_end(name: str, after_steps: int) -> None:
+    for played in row(name, after_steps).comparison.ours:
         assert played.history.missing == ()
         assert played.open == ()
 
 
 def test_replicas_are_never_asked_to_hold_more_than_they_may() -> None:
-    for name in NAMES:
-        for played in row(name).comparison.ours:
+    for name, after_steps in ROWS:
+        for played in row(name, after_steps).comparison.ours:
             assert all(peak.peak <= peak.limit for peak in played.history.peaks)
 
 
 def test_the_plain_way_loses_what_the_recordings_lost() -> None:
-    losers = {name for name in ASKED if row(name).comparison.worst_plain.taken_off}
+    losers = {name for name, after_steps in ASKED if row(name, after_steps).comparison.worst_plain.taken_off}
     assert losers == {
         "fleet-naive",
         "update-does-not-fit",
@@ -79,6 +84,15 @@ def test_the_plain_way_loses_what_the_recordings_lost() -> None:
         "requirements-nobody-meets",
         "shrink-in-one-patch",
     }
+
+
+def test_room_that_leaked_before_is_found_by_a_probe_and_one_that_we_leak_there_is_none() -> None:
+    def leaks(after_steps: int) -> list[str]:
+        runs = row("deleted-while-loading", after_steps).comparison.ours
+        return [decision.name for played in runs for decision in played.waited_for if decision.reason is Reason.LEAK]
+
+    assert leaks(0) == []
+    assert leaks(1) == ["b"] * RUNS
 
 
 def test_the_table_has_one_line_a_recording() -> None:

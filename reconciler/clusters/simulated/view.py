@@ -118,9 +118,9 @@ def _server(world: World, found: ApiObject, server: Server | None) -> LiveServer
     connected = {} if server is None else server.replicas
     starting = [] if server is None else [index for index in server.starting if index not in connected]
     limit = memory_of(found.spec, world.rules)[1]
-    size = found.spec.get("replicas", 1)
+    stays = set(range(found.spec.get("replicas", 1))) - set(server.restarting if server is not None else ())
     replicas = [
-        LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining and r.index < size)
+        LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining and r.index in stays)
         for r in connected.values()
     ]
     replicas += [LiveReplica(index, limit, limit, ready=False) for index in starting]

@@ -33,7 +33,7 @@ def _restarted(live: LiveState, server: LiveServer, spec: ServerSpec) -> Obstacl
     """Pods that change restart one after the other, on Seldon; what finds no other place is off the air meanwhile."""
     if live.traits.commands_traffic or not restarts(server.spec, spec):
         return None
-    names = off_the_air_meanwhile(server, live)
+    names = off_the_air_meanwhile(server, spec, live)
     return (
         Obstacle(f"{', '.join(names)} would be off the air while its pod restarts", Patience.BRIEF) if names else None
     )
