@@ -104,10 +104,15 @@ def not_taken_in(situation: Situation) -> Verdict | None:
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
-    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue (see `rescue`)."""
+    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue (see `rescue`).
+
+    A model that an autoscaler asks for no replica of is as it should be.
+    """
     live = situation.live
     if situation.desired is None or live is None or on_the_air(live):
         return None
+    if situation.replicas == 0:
+        return say(situation, 15, Verb.IN_SYNC, Reason.SAME, "an autoscaler asks for no replica of it")
     version = live.live_version
     failed = version is not None and (load_failed(version) or version.state is VersionState.FAILED)
     coming_back = version is not None and (version.loading or version.state is VersionState.PROGRESSING)
