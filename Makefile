@@ -37,7 +37,8 @@ losses: setup
 	@$(BIN)/python -m tests.recordings.losses $(ARGS)
 
 prove: setup
-	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly tests/proofs $(ARGS)
+	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly --timeout 0 tests/proofs \
+		tests/planner/test_properties.py tests/planner/test_fixes.py $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

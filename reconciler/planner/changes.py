@@ -23,6 +23,7 @@ from reconciler.model.manifests import (
     Strategy,
 )
 from reconciler.model.quantity import format_bytes
+from reconciler.planner.servers import effective_spec
 
 MORE_REPLICAS = 3
 """By how many replicas a Server is grown at most."""
@@ -164,12 +165,16 @@ def _fewer(manifest: ModelManifest, wanted: int) -> Callable[[int], tuple[str, C
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """One server as it is now, by whomever it is described; `changed` says how it would be."""
+    """One server as it is now, by whomever it is described; `changed` says how it would be.
+
+    `said`: the number of replicas that its manifest says, which is not what it has where an autoscaler decides.
+    """
 
     name: str
     spec: ServerSpec
     told: str
     changed: Callable[[ServerSpec], Change]
+    said: int | None = None
 
 
 def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None:
@@ -177,7 +182,13 @@ def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None
     manifest = next((server for server in desired.servers if server.name == name), None)
     if manifest is not None:
         own = manifest
-        return _Server(name, _as_it_is(own.spec, known), "", lambda spec: Change(dataclasses.replace(own, spec=spec)))
+        return _Server(
+            name,
+            _as_it_is(own.spec, known),
+            "",
+            lambda spec: Change(dataclasses.replace(own, spec=spec)),
+            own.spec.replicas,
+        )
     if known is None:
         return None
     return _Server(name, known.spec, ", which no manifest describes,", lambda spec: Change(_by_hand(known, spec)))
@@ -185,9 +196,7 @@ def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None
 
 def _as_it_is(spec: ServerSpec, known: LiveServer | None) -> ServerSpec:
     """The manifest's spec; where it leaves the number of replicas to an autoscaler, with the live one."""
-    if spec.fixed_size or known is None or known.spec.replicas is None:
-        return spec
-    return dataclasses.replace(spec, replicas=known.spec.replicas)
+    return dataclasses.replace(spec, replicas=effective_spec(spec, known).replicas)
 
 
 def _by_hand(server: LiveServer, spec: ServerSpec) -> LiveServer:
@@ -201,7 +210,8 @@ def _by_hand(server: LiveServer, spec: ServerSpec) -> LiveServer:
 def _of_the_server(subject: Subject, server: _Server) -> Iterator[Candidate]:
     spec, count = server.spec, server.spec.wanted_replicas
     if spec.min_replicas is None or spec.min_replicas < count:
-        text = f"set minReplicas: {count} on Server {server.name}{server.told} so that it keeps its size"
+        fields = "minReplicas" if server.said in (None, count) else "replicas and minReplicas"
+        text = f"set {fields}: {count} on Server {server.name}{server.told} so that it keeps its size"
         kept = dataclasses.replace(spec, replicas=count, min_replicas=count)
         yield Candidate(Kind.KEEP_SIZE, lambda _: (text, server.changed(kept)))
     missing = max(1, subject.wanted - count)

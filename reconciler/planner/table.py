@@ -11,10 +11,11 @@ import dataclasses
 from collections.abc import Callable
 
 from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
-from reconciler.model.live import GONE, Failure, ReplicaState, VersionState
+from reconciler.model.live import GONE, ReplicaState, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
 from reconciler.planner import forms
+from reconciler.planner.failures import cannot_be_healed, held, tried_again
 from reconciler.planner.rescue import back_to_whole, rescue, to_the_end
 from reconciler.planner.situation import Situation
 from reconciler.planner.stepped import rolling
@@ -25,7 +26,7 @@ from reconciler.planner.verdicts import (
     adopted,
     available,
     decision_on,
-    named,
+    in_place_detail,
     say,
     unknown_memory,
     version_detail,
@@ -103,10 +104,15 @@ def not_taken_in(situation: Situation) -> Verdict | None:
 
 
 def off_the_air(situation: Situation) -> Verdict | None:
-    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue (see `rescue`)."""
+    """Row 5: off the air, no load in flight, and not merely because this version failed → rescue (see `rescue`).
+
+    A model that an autoscaler asks for no replica of is as it should be.
+    """
     live = situation.live
     if situation.desired is None or live is None or on_the_air(live):
         return None
+    if situation.replicas == 0:
+        return say(situation, 15, Verb.IN_SYNC, Reason.SAME, "an autoscaler asks for no replica of it")
     version = live.live_version
     failed = version is not None and (load_failed(version) or version.state is VersionState.FAILED)
     coming_back = version is not None and (version.loading or version.state is VersionState.PROGRESSING)
@@ -203,40 +209,10 @@ def failed_before(situation: Situation) -> Verdict | None:
         return None
     cause = failure.why if failure is not None else version.reason
     if situation.held_until is not None:
-        decision = dataclasses.replace(_held(situation, failure), failure=cause)
+        decision = dataclasses.replace(held(situation, failure), failure=cause)
         unit = back_to_whole(situation, decision)
         return Verdict(decision, unit, due=situation.held_until)
-    return _tried_again(situation, cause) if failed_now else None
-
-
-def _tried_again(situation: Situation, cause: str) -> Verdict:
-    """Once more what failed, as nothing holds it; but first, in a pass of its own, what a stepped rollout left."""
-    returning = dataclasses.replace(decision_on(situation, 9, Verb.HEAL, Reason.WAY_BACK), failure=cause)
-    unit = back_to_whole(situation, returning)
-    if unit is not None:
-        return Verdict(returning, unit, due=situation.now)
-    if situation.memory is None:
-        return unknown_memory(situation, 9)
-    if situation.route_at_risk:
-        return _cannot_be_healed(situation, 9)
-    verb = Verb.LOAD if situation.serving is None else Verb.ROLL_OUT
-    decision = decision_on(situation, 9, verb, Reason.RETRY, version_detail(situation))
-    decision = dataclasses.replace(decision, failure=cause)
-    return Verdict(decision, forms.retrigger(situation, decision, Priority.ROLLOUT))
-
-
-def _held(situation: Situation, failure: Failure | None) -> Decision:
-    serving = situation.serving
-    detail = f"{named(serving)} goes on serving" if serving else "no version serves"
-    again = "a new value of the annotation model-reconciler.io/retry tries at once"
-    if failure is not None and failure.refused:
-        fixes = (
-            "room seems to leak: a restart of Seldon's scheduler clears it (docs/seldon.md, “Capacity”)",
-            again,
-        )
-        return dataclasses.replace(decision_on(situation, 9, Verb.BLOCKED, Reason.LEAK, detail), fixes=fixes)
-    decision = decision_on(situation, 9, Verb.HOLD, Reason.FAILED_BEFORE, detail)
-    return dataclasses.replace(decision, fixes=(f"mend the manifest or its artifact; {again}",))
+    return tried_again(situation, cause) if failed_now else None
 
 
 def not_whole(situation: Situation) -> Verdict | None:
@@ -251,7 +227,7 @@ def not_whole(situation: Situation) -> Verdict | None:
     if situation.traits.commands_traffic or situation.desired.policy.strategy is Strategy.RECREATE:
         return None
     if situation.route_at_risk:
-        return _cannot_be_healed(situation, 10)
+        return cannot_be_healed(situation, 10)
     assert situation.live is not None
     first = forms.heal(situation, decision_on(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, available(serving)))
     following = decide(dataclasses.replace(situation, live=forms.healed(situation.live)))
@@ -261,17 +237,6 @@ def not_whole(situation: Situation) -> Verdict | None:
         following.decision, row=10, detail=f"{following.decision.detail}; healed first: {available(serving)}"
     )
     return Verdict(told, _telling(forms.after(first, following.unit), told), following.due)
-
-
-def _cannot_be_healed(situation: Situation, row: int) -> Verdict:
-    """What serves is not whole and not the live version: only taken off first can it make way for another one."""
-    serving = situation.serving
-    assert serving is not None
-    if situation.memory is not None and situation.policy.strategy is Strategy.RECREATE:
-        decision = decision_on(situation, row, Verb.RECREATE, Reason.NOT_WHOLE, f"{version_detail(situation)}{GAP}")
-        return Verdict(decision, forms.recreate(situation, decision))
-    fix = "annotate it model-reconciler.io/strategy: recreate (off the air for the time of the load)"
-    return say(situation, row, Verb.BLOCKED, Reason.NOT_WHOLE, f"{named(serving)}: {available(serving)}", (fix,))
 
 
 def another_version(situation: Situation) -> Verdict | None:
@@ -315,12 +280,7 @@ def in_place(situation: Situation) -> Verdict | None:
     stepping = live.rollout is not None
     if wanted == current and not stepping and not situation.metadata_differs():
         return None
-    detail = ", ".join(
-        f"{name} {_or_unset(now)} → {_or_unset(then)}"
-        for name, now, then in zip(_IN_PLACE_NAMES, current, wanted, strict=True)
-        if now != then
-    )
-    detail = (detail or "labels and annotations") + adopted(situation)
+    detail = in_place_detail(current, wanted) + adopted(situation)
     reason = Reason.GROW_BACK if stepping else Reason.IN_PLACE
     decision = decision_on(situation, 12, Verb.CHANGE, reason, detail)
     if situation.replicas > version.wanted and not version.memory and situation.memory is None:
@@ -336,7 +296,7 @@ def same_not_whole(situation: Situation) -> Verdict | None:
     if situation.memory is None:
         return unknown_memory(situation, 13)
     if situation.route_at_risk:
-        return _cannot_be_healed(situation, 13)
+        return cannot_be_healed(situation, 13)
     detail = available(version) if version else "the cluster knows no version"
     decision = decision_on(situation, 13, Verb.HEAL, Reason.NOT_WHOLE, detail)
     return Verdict(decision, forms.retrigger(situation, decision))
@@ -405,9 +365,3 @@ ROWS: tuple[Row, ...] = (
     removed,
     unmanaged,
 )
-
-_IN_PLACE_NAMES = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
-
-
-def _or_unset(value: int | None) -> str:
-    return "unset" if value is None else str(value)

@@ -14,6 +14,8 @@ from reconciler.planner.unit import Unit
 GAP = "; off the air until the new version is loaded"
 """What has to be said of every form that leaves a gap."""
 
+_IN_PLACE = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -72,3 +74,17 @@ def named(version: LiveVersion) -> str:
 def available(version: LiveVersion) -> str:
     """Returns how whole `version` is, in words."""
     return f"{version.available} of {version.wanted} replicas available"
+
+
+def in_place_detail(now: tuple[int | None, ...], then: tuple[int | None, ...]) -> str:
+    """Returns what changes in place (`ModelSpec.in_place`): `replicas 1 → 2, minReplicas unset → 1`."""
+    steps = [
+        f"{name} {_or_unset(before)} → {_or_unset(after)}"
+        for name, before, after in zip(_IN_PLACE, now, then, strict=True)
+        if before != after
+    ]
+    return ", ".join(steps) or "labels and annotations"
+
+
+def _or_unset(value: int | None) -> str:
+    return "unset" if value is None else str(value)

@@ -19,6 +19,7 @@ CASES = Path(__file__).parent / "cases"
         ("row06-stepped-load-in-flight", ["load", "shift", "drain", "unload", "change"]),
         ("row11-stepped-ended-after-the-shrink", ["change"]),
         ("row09-stepped-way-back-while-unloading", ["drain", "unload", "change"]),
+        ("row09-stepped-way-back-on-seldon", ["probe", "load", "shift", "drain", "unload", "change"]),
         ("row11-beside", []),
         ("row16-decommission", []),
         ("row09-held", []),
