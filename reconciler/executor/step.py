@@ -157,15 +157,16 @@ class Step:
         return _End(Status.FAILED, detail, version_failed=self._action.kind in _LOADS and taken_in)
 
     async def _keep_on_record(self, end: _End) -> str:
-        """Keeps a failed load on record, or clears this version's record after a good one; returns what went wrong.
+        """Keeps a failed load on record, or clears the record after a good one; returns what went wrong.
 
-        The record of another version stays: on the way back from it, it must still be held.
+        On the way back from the version that failed the record stays: that version must still be held.
         """
         model = None if self._view.latest is None else self._view.latest.model(self._action.subject)
         known = None if model is None else model.failure
         loaded = end.status is Status.DONE and self._action.kind in _LOADS
         bad = end.version_failed or end.refused
-        if not bad and (not loaded or known is None or known.digest != self._action.digest):
+        back = model is not None and model.rollout is not None and model.rollout.previous.digest == self._action.digest
+        if not bad and (not loaded or known is None or (back and known.digest != self._action.digest)):
             return ""
         failure = self._failure(end, known) if bad else None
         try:
