@@ -30,6 +30,9 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     if _changes_first(server.name, arrangement):
         detail = "models of this plan change on it first; the next pass decides"
         return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.IN_USE, detail=detail), None
+    if not live.traits.commands_traffic and _moving(server, action.server.spec.wanted_replicas):
+        detail = "some of its replicas are starting or draining; the next pass decides"
+        return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.STARTING, detail=detail), None
     staying, edges = stays(server, live, arrangement, released_by(arrangement))
     if action.kind is ActionKind.DELETE_SERVER:
         problem = _in_use(staying)
@@ -44,6 +47,11 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
         verb = Verb.REFUSED if action.kind is ActionKind.DELETE_SERVER else Verb.BLOCKED
         return dataclasses.replace(blocked, verb=verb), None
     return verdict.decision, dataclasses.replace(action, after=tuple(sorted(edges)))
+
+
+def _moving(server: LiveServer, wanted: int) -> bool:
+    """Whether a replica that is to stay is on its way: what is on the others has nowhere to go meanwhile."""
+    return any(not replica.ready and replica.index < wanted for replica in server.replicas)
 
 
 def _changes_first(server: str, arrangement: Arrangement) -> bool:
