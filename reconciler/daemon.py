@@ -42,8 +42,10 @@ async def repeat(
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = AsyncIOScheduler(timezone=UTC)
     busy = asyncio.Lock()
+    told: float | None = None
 
     async def tick() -> None:
+        nonlocal told
         async with busy:
             if stop.is_set():
                 return
@@ -52,7 +54,9 @@ async def repeat(
             except ReconcilerError as error:
                 on_error(error)
             else:
-                _bring_forward(job, due)
+                # What was due already and still is (a simulated cluster's clock stands still meanwhile) is no news.
+                _bring_forward(job, None if due == told else due)
+                told = due
 
     trigger = IntervalTrigger(seconds=interval, jitter=jitter or None, timezone=UTC)
     job = scheduler.add_job(tick, trigger, next_run_time=datetime.now(UTC), coalesce=True, misfire_grace_time=None)

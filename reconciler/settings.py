@@ -239,8 +239,9 @@ class Settings:
 
     @property
     def simulated(self) -> bool:
-        """Whether the cluster is a simulated one: it was named, or what `state` names is a file."""
-        return self.cluster == "simulated" or (not self.cluster and self.state.is_file())
+        """Whether the cluster is a simulated one: it was named, or `state` is a file, or is called like one."""
+        a_file = self.state.is_file() or (self.state.suffix in (".yaml", ".yml") and not self.state.is_dir())
+        return self.cluster == "simulated" or (not self.cluster and a_file)
 
 
 def _row(spec: dataclasses.Field[Any]) -> Setting:

@@ -13,6 +13,7 @@ import dataclasses
 from reconciler.model.live import LiveServer, LiveState
 from reconciler.model.plan import ActionKind, Decision, Reason, Verb
 from reconciler.planner.ordering import Arrangement
+from reconciler.planner.restarts import moves
 from reconciler.planner.retirement import Stay, released_by, stays
 from reconciler.planner.servers import Outlook
 from reconciler.planner.unit import Priority, Unit
@@ -36,7 +37,7 @@ def _on(server: LiveServer, least: int, arrangement: Arrangement, live: LiveStat
     left = max(least, len(indices) - len(empty) - _may_empty(server, arrangement, staying))
     if not units or left >= len(indices):
         return {}
-    victims = _victims(server, left, arrangement, staying)
+    victims = _victims(server, left, arrangement, staying, live)
     if not victims:
         return {}
     return {unit.decision.name: _blocked(unit, server, left, victims) for unit in units}
@@ -69,7 +70,9 @@ def _unloads(unit: Unit, server: str, arrangement: Arrangement) -> bool:
     return any(use.server == server for action in unit.actions for use in action.frees)
 
 
-def _victims(server: LiveServer, left: int, arrangement: Arrangement, staying: list[Stay]) -> list[str]:
+def _victims(
+    server: LiveServer, left: int, arrangement: Arrangement, staying: list[Stay], live: LiveState
+) -> list[str]:
     """Names what may be on a replica that goes and may not fit on those that stay, all of it moved at once."""
     rest = {replica.index for replica in server.replicas if replica.index < left}
     moving = [(name, v.memory, len([i for i in v.occupied if i >= left]), set(v.occupied)) for name, v in staying]
@@ -83,7 +86,8 @@ def _victims(server: LiveServer, left: int, arrangement: Arrangement, staying: l
     demand = sum(amount for _, amount, _, _ in moving)
     bounds = arrangement.rooms.bounds
     roomy = {i for i in rest if (server.name, i) in bounds and bounds[server.name, i].low >= demand}
-    return sorted({name for name, _, count, held in moving if len(roomy - held) < count})
+    stuck = {name for name, v in staying if max(v.occupied) >= left and not moves(name, v, live)}
+    return sorted({name for name, _, count, held in moving if len(roomy - held) < count} | stuck)
 
 
 def _blocked(unit: Unit, server: LiveServer, left: int, victims: list[str]) -> Decision:

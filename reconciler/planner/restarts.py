@@ -37,6 +37,7 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
         others = [r for r in server.replicas if r.ready and r.index != replica.index and r.index < size]
         for model, version in here:
             keeps = sum(other.index in version.occupied or other.room >= demand for other in others)
+            keeps = keeps if moves(model.name, version, live) else 0
             alone = version.occupied == (replica.index,)
             if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
                 found.add(model.name)
@@ -46,6 +47,12 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
 def _may_move(model: LiveModel, server: LiveServer, live: LiveState) -> bool:
     others = [other for other in live.servers if other.name != server.name and not other.deleting]
     return model.spec.server is None and any(model.spec.needs <= other.capabilities for other in others)
+
+
+def moves(model: str, version: LiveVersion, live: LiveState) -> bool:
+    """Returns whether the scheduler places `version` elsewhere when it loses a replica: only the live version is."""
+    found = live.model(model)
+    return found is not None and found.live_version == version
 
 
 def may_come_back(server: LiveServer, live: LiveState) -> int:

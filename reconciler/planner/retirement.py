@@ -7,14 +7,14 @@ first *if it fits*, else it goes off the air for good), so the plan makes sure b
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from reconciler.model.live import LiveServer, LiveState, LiveVersion
 from reconciler.model.manifests import ServerSpec
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ordering import Arrangement
-from reconciler.planner.restarts import may_come_back, off_the_air_meanwhile, restarts
+from reconciler.planner.restarts import may_come_back, moves, off_the_air_meanwhile, restarts
 from reconciler.planner.servers import ServerVerdict
 
 Stay = tuple[str, LiveVersion]
@@ -125,12 +125,10 @@ def _lost(server: LiveServer, spec: ServerSpec, stays: list[Stay], live: LiveSta
     unserved = sorted({name for name, _ in stays if not specs[name].needs <= offered})
     if unserved:
         return f"{_some(unserved)} requires what it would no longer offer"
-    back = (
-        may_come_back(server, live)
-        if not live.traits.commands_traffic and spec.wanted_replicas < len(server.replicas)
-        else 0
-    )
-    return _displaced(spec, stays, {index: left_over - back for index, left_over in room.items()})
+    drains = not live.traits.commands_traffic and spec.wanted_replicas < len(server.replicas)
+    back = may_come_back(server, live) if drains else 0
+    stuck = {name for name, v in stays if drains and not moves(name, v, live)}
+    return _displaced(spec, stays, {index: left_over - back for index, left_over in room.items()}, stuck)
 
 
 def _restarted(server: LiveServer, spec: ServerSpec, live: LiveState) -> str:
@@ -150,14 +148,17 @@ def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
     return server.capabilities - (frozenset(server.spec.extra_capabilities) - extra)
 
 
-def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int]) -> str:
-    """Which models on the replicas that go would not fit on those that stay, whatever the order they are moved in."""
+def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int], stuck: Set[str]) -> str:
+    """Which models on the replicas that go would not fit on those that stay, whatever the order they are moved in.
+
+    Those in `stuck` are not moved at all.
+    """
     moving = [(n, v, sum(i >= spec.wanted_replicas for i in v.occupied)) for n, v in stays]
     demand = _demand(spec.wanted_replicas, stays, set(room))
     stranded = []
     for name, version, count in moving:
         free = [i for i in set(room) - set(version.occupied) if demand[i] <= room[i]]
-        if count > len(free):
+        if count > len(free) or (count and name in stuck):
             stranded.append(name)
     return (
         f"{_some(sorted(stranded))} would not fit on what is left of it ({spec.wanted_replicas} of its replicas)"

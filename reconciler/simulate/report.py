@@ -129,8 +129,9 @@ def fate(model: ModelHistory, rate: float) -> str:
     """Returns in a few words what became of one model."""
     if model.never:
         return "never on the air"
-    if not model.stretches[-1].wanted and not model.taken_off:
-        return "deleted, as Git says"
+    last = model.stretches[-1]
+    if not last.wanted and not model.taken_off:
+        return "goes on serving, though not in Git any more" if last.answers else "deleted, as Git says"
     lost = round(model.requests_lost(rate))
     requests = f", {lost} requests lost" if lost else ""
     if model.off_at_the_end:

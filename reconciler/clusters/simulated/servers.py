@@ -52,7 +52,7 @@ def take_in(world: World, found: ApiObject) -> None:
 def _restart_next(world: World, server: Server) -> None:
     """A StatefulSet restarts its pods one after the other, the highest index first."""
     if server.restarting:
-        world.after(timing.DRAIN_STARTS, "drain", server.name, server.restarting.pop(0), True)
+        world.after(timing.DRAIN_STARTS, "drain", server.name, server.restarting[0], True)
 
 
 def _size(spec: Mapping[str, Any]) -> int:
@@ -122,7 +122,11 @@ def ready(world: World, name: str) -> None:
 def drain(world: World, name: str, index: int, restart: bool) -> None:
     """A replica drains, unless it is wanted again: nothing is placed on it, what it has goes on serving."""
     server, replica = world.servers.get(name), world.replica(name, index)
-    if server is None or replica is None or replica.draining or (index < server.size and not restart):
+    if server is None or (restart and index not in server.restarting):
+        return
+    if restart:
+        server.restarting.remove(index)
+    if replica is None or replica.draining or (index < server.size and not restart):
         return
     replica.draining = True
     for _, version in _versions_on(world, name, index, ReplicaState.AVAILABLE):
