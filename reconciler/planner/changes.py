@@ -174,7 +174,7 @@ class _Server:
     spec: ServerSpec
     told: str
     changed: Callable[[ServerSpec], Change]
-    said: int | None = None
+    said: int
 
 
 def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None:
@@ -187,11 +187,12 @@ def _server(name: str, desired: DesiredState, live: LiveState) -> _Server | None
             _as_it_is(own.spec, known),
             "",
             lambda spec: Change(dataclasses.replace(own, spec=spec)),
-            own.spec.replicas,
+            own.spec.wanted_replicas,
         )
     if known is None:
         return None
-    return _Server(name, known.spec, ", which no manifest describes,", lambda spec: Change(_by_hand(known, spec)))
+    told, count = ", which no manifest describes,", known.spec.wanted_replicas
+    return _Server(name, known.spec, told, lambda spec: Change(_by_hand(known, spec)), count)
 
 
 def _as_it_is(spec: ServerSpec, known: LiveServer | None) -> ServerSpec:
@@ -210,7 +211,7 @@ def _by_hand(server: LiveServer, spec: ServerSpec) -> LiveServer:
 def _of_the_server(subject: Subject, server: _Server) -> Iterator[Candidate]:
     spec, count = server.spec, server.spec.wanted_replicas
     if spec.min_replicas is None or spec.min_replicas < count:
-        fields = "minReplicas" if server.said in (None, count) else "replicas and minReplicas"
+        fields = "minReplicas" if server.said == count else "replicas and minReplicas"
         text = f"set {fields}: {count} on Server {server.name}{server.told} so that it keeps its size"
         kept = dataclasses.replace(spec, replicas=count, min_replicas=count)
         yield Candidate(Kind.KEEP_SIZE, lambda _: (text, server.changed(kept)))

@@ -56,6 +56,17 @@ def test_a_shift_that_does_not_wait_for_its_load_is_refused() -> None:
     assert any("not loaded" in text for text in found)
 
 
+def test_a_load_that_supersedes_one_in_flight_is_refused() -> None:
+    plan, live = good("row07-rollout-to-another-version")
+
+    def change(action: Action) -> Action:
+        new = action.kind is ActionKind.LOAD and action.number is None
+        return dataclasses.replace(action, after=()) if new else action
+
+    found = violations(broken(plan, change), live, Guards())
+    assert any("supersedes a load in flight" in text for text in found)
+
+
 def test_an_unload_of_the_serving_version_is_refused() -> None:
     plan, live = good("row11-beside")
     found = violations(broken(plan, without_edges(EdgeKind.ROLLOUT, ActionKind.DRAIN)), live, Guards())
