@@ -76,12 +76,6 @@ def finish(situation: Situation, decision: Decision) -> Unit:
     return Unit(decision, Priority.UNDER_WAY, chained(actions), None, build.unloads(actions, retired), flights)
 
 
-def finish_then(situation: Situation, finishing: Decision, following: Unit) -> Unit:
-    """Returns one unit: the rollout under way is finished, then `following` runs on the state that leaves."""
-    first = finish(situation, finishing)
-    return after(first, following, otherwise=first)
-
-
 def after(first: Unit, following: Unit, otherwise: Unit | None = None) -> Unit:
     """Returns `following` with the actions of `first`, which needs nothing, before its own, in all its alternatives."""
     gone = {action.id for action in first.actions}

@@ -30,10 +30,10 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     if _changes_first(server.name, arrangement):
         detail = "models of this plan change on it first; the next pass decides"
         return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.IN_USE, detail=detail), None
-    if not live.traits.commands_traffic and _moving(server, action.server.spec.wanted_replicas):
+    staying, edges = stays(server, live, arrangement, released_by(arrangement))
+    if staying and not live.traits.commands_traffic and _moving(server, action):
         detail = "some of its replicas are starting or draining; the next pass decides"
         return dataclasses.replace(verdict.decision, verb=Verb.WAIT, reason=Reason.STARTING, detail=detail), None
-    staying, edges = stays(server, live, arrangement, released_by(arrangement))
     if action.kind is ActionKind.DELETE_SERVER:
         problem = _in_use(staying)
     else:
@@ -49,9 +49,14 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     return verdict.decision, dataclasses.replace(action, after=tuple(sorted(edges)))
 
 
-def _moving(server: LiveServer, wanted: int) -> bool:
-    """Whether a replica that is to stay is on its way: what is on the others has nowhere to go meanwhile."""
-    return any(not replica.ready and replica.index < wanted for replica in server.replicas)
+def _moving(server: LiveServer, action: Action) -> bool:
+    """Whether a replica that is to stay is on its way: what is on the others has nowhere to go meanwhile.
+
+    A deletion is refused anyway while anything is on the server.
+    """
+    if action.server is None or action.kind is ActionKind.DELETE_SERVER:
+        return False
+    return any(not r.ready and r.index < action.server.spec.wanted_replicas for r in server.replicas)
 
 
 def _changes_first(server: str, arrangement: Arrangement) -> bool:
