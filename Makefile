@@ -4,6 +4,7 @@
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
 #   make losses                     what a plain apply loses from the state before each recording, and what we lose
 #   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
+#   make controlplane              the etcd, kube-apiserver and kubectl of the tests (once, about 4 minutes)
 #   make bench                      benchmarks, as ratios of one run
 #   make format                     rewrite the sources as `make check` wants them
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ ARGS ?=
 DIR ?= tests/recorded
 EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings losses prove bench format setup clean
+.PHONY: demo test check unit recordings losses prove controlplane bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -27,7 +28,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: setup
+unit: setup controlplane
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 recordings: setup
@@ -40,7 +41,11 @@ prove: setup
 	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly --timeout 0 tests/proofs \
 		tests/planner/test_properties.py tests/planner/test_fixes.py $(ARGS)
 
-bench: setup
+# Kept outside the checkout; KUBEBUILDER_ASSETS, a folder with etcd, kube-apiserver and kubectl, is used instead if set.
+controlplane: setup
+	@$(BIN)/python -m tests.controlplane.build >&2
+
+bench: setup controlplane
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: setup
