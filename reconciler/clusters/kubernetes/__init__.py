@@ -1,0 +1,1 @@
+"""The cluster most users have: Kubernetes with Seldon Core 2."""
