@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Seldon Core 2 on Kubernetes, behind the `Cluster` protocol.
 
     connection   requests to the API server: credentials, retries, what its errors mean
@@ -10,6 +9,3 @@
 
 The rules are in docs/seldon.md; nothing in here decides what is done.
 """
-=======
-"""The cluster most users have: Kubernetes with Seldon Core 2."""
->>>>>>> standin

@@ -157,9 +157,7 @@ class Connection:
         parameters: list[tuple[str, str]] = []
         await self._client.update_params_for_auth(headers, parameters, ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        found = await self._client.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=timeout
-        )
+        found = await self._client.rest_client.request(method, url, headers=headers, body=body, _request_timeout=limits)
         answer: aiohttp.ClientResponse = found.response
         return answer
 
