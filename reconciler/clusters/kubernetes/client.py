@@ -102,6 +102,8 @@ class KubernetesCluster:
 
     async def perform(self, action: Action) -> None:
         """Writes what `action` asks for; see `Cluster.perform`."""
+        if self._latest is None:
+            await self._look()
         kind = self._servers if action.kind in _ON_SERVERS else self._models
         model = self._latest.model(action.subject) if self._latest is not None else None
         await self._writer.perform(action, kind.objects.get(action.subject), model)
