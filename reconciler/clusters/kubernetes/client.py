@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from reconciler.clusters.kubernetes.api import Api, Json
+from reconciler.clusters.kubernetes.ownership import Kept
+from reconciler.clusters.kubernetes.probe import Told
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS
 from reconciler.clusters.kubernetes.scheduler import Scheduler
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
-from reconciler.model.live import LiveState
+from reconciler.clusters.kubernetes.writing import WriteTerms, Writing
+from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveState
+from reconciler.model.plan import Action
 
 LOOK = 1.0
 """Seconds after which an observation returns though nothing changed."""
@@ -28,9 +33,13 @@ POLL = 0.2
 _KEPT = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "annotations", "deletionTimestamp")
 
 
+_OWNERS = Kept()
+
+
 def slim(found: Json) -> Json:
     """Returns what is needed of an object: of 10,000 of them the rest is most of the memory."""
     metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
+    metadata["managedFields"] = _OWNERS.shared(found["metadata"].get("managedFields") or [])
     return {"metadata": metadata, "spec": found.get("spec") or {}, "status": found.get("status") or {}}
 
 
@@ -38,12 +47,14 @@ class KubernetesCluster:
     """Seldon Core 2 in one namespace; see `Cluster` for what each method promises.
 
     Args:
-        api: of the API server. scheduler: who says what Seldon's scheduler knows.
+        api: of the API server. scheduler: who says what Seldon's scheduler knows. terms: on which it is written to.
     """
 
-    def __init__(self, api: Api, scheduler: Scheduler) -> None:
+    def __init__(self, api: Api, scheduler: Scheduler, terms: WriteTerms | None = None) -> None:
         self._api = api
         self._scheduler = scheduler
+        self._writing = Writing(api, self._told, terms or WriteTerms())
+        self._latest: LiveState | None = None
         self._news = asyncio.Event()
         self._view = View()
         self._models = Watched(api, MODELS, self._news.set, slim=slim)
@@ -86,7 +97,36 @@ class KubernetesCluster:
         report, *_ = await _together(self._scheduler.snapshot(), *(kind.list() for kind in old))
         assert isinstance(report, Reported)
         seen = Seen(self._models.objects, self._servers.objects, self._configs.objects, self._stateful_sets.objects)
-        return self._view.live_state(seen, report, time.time())
+        self._latest = self._view.live_state(seen, report, time.time())
+        return self._latest
+
+    async def perform(self, action: Action) -> None:
+        """Writes what `action` asks for; see `Cluster.perform`."""
+        kind = self._servers if action.server is not None else self._models
+        if not kind.up_to_date:
+            await kind.list()
+        model = None if self._latest is None else self._latest.model(action.subject)
+        found = await self._writing.perform(action, kind.objects.get(action.subject), model)
+        if found is not None:
+            kind.wrote(found)
+
+    async def record_failure(self, model: str, failure: Failure | None) -> None:
+        """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
+        found = await self._writing.record_failure(model, failure)
+        if found is not None:
+            self._models.wrote(found)
+
+    def lock(self, holder: str, timeout: float) -> AbstractAsyncContextManager[None]:
+        """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""
+        return self._writing.lock(holder, timeout)
+
+    async def _told(self, name: str) -> Told | None:
+        """Returns what the scheduler knows of the live version of a model."""
+        model = (await self._scheduler.snapshot()).models.get(name)
+        if model is None or not model.versions or model.deleted:
+            return None
+        latest = model.versions[-1]
+        return Told(latest.state, bool(latest.on(*LOADS_IN_FLIGHT)))
 
     async def close(self) -> None:
         """Lets go of connections."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
 from reconciler.model.codec import model_spec_from_json
@@ -111,6 +112,7 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
         deleting="deletionTimestamp" in metadata,
         failure=kept.failure,
         rollout=kept.rollout,
+        owned=metadata_of_ours(found),
     )
 
 
