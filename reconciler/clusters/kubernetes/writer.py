@@ -170,9 +170,12 @@ class Writer:
             return
         if not self._force:
             raise refusal(apply.resource.kind, action.subject, left)
+        found = await self._api.get(apply.resource, action.subject)
+        if found is None or found["metadata"]["uid"] != live["metadata"]["uid"]:
+            return  # the apply that follows is refused
         metadata = {
-            "resourceVersion": live["metadata"]["resourceVersion"],
-            "managedFields": seized(live, [each.field for each in left]),
+            "resourceVersion": found["metadata"]["resourceVersion"],
+            "managedFields": seized(found, [each.field for each in left]),
         }
         async with self._fence.passed():
             await self._api.merge(apply.resource, action.subject, {"metadata": metadata})
