@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
@@ -133,6 +134,7 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
         deleting="deletionTimestamp" in metadata,
         failure=kept.failure,
         rollout=kept.rollout,
+        owned=metadata_of_ours(found),
     )
 
 
