@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from reconciler.clusters.documents import NOWHERE
 from reconciler.clusters.simulated import Artifact, Choices, Rules
 from tests.controlplane.running import ControlPlane
 from tests.standin.kubectl import API_VERSION
@@ -136,6 +137,11 @@ def _without(one: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in one.items() if key != name}
 
 
+def with_nowhere(artifacts: Mapping[str, Artifact] | None) -> dict[str, Artifact]:
+    """Returns `artifacts` and that one which a probe names: it is nowhere."""
+    return {NOWHERE: Artifact(missing=True), **(artifacts or {})}
+
+
 @contextmanager
 def seldon(
     control_plane: ControlPlane,
@@ -153,7 +159,7 @@ def seldon(
         over = asyncio.Event()
         try:
             async with stand_in(
-                control_plane.kubeconfig, namespace, rules or Rules(), artifacts, choices, speed=speed
+                control_plane.kubeconfig, namespace, rules or Rules(), with_nowhere(artifacts), choices, speed=speed
             ) as found:
                 addresses = f"127.0.0.1:{found.ports.scheduler}", f"http://127.0.0.1:{found.ports.inference}"
                 begun.set_result(Seldon(control_plane, namespace, *addresses, found, asyncio.get_running_loop()))
