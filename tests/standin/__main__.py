@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from reconciler.clusters.simulated import beginning
+from tests.standin.background import with_nowhere
 from tests.standin.standin import Ports, stand_in
 
 
@@ -67,7 +68,7 @@ async def _run(options: argparse.Namespace) -> None:
         options.kubeconfig,
         options.namespace,
         beginning.rules(said),
-        beginning.artifacts(said),
+        with_nowhere(beginning.artifacts(said)),
         beginning.choices(said),
         speed=options.speed,
         ports=Ports(options.scheduler_port, options.inference_port),
