@@ -253,22 +253,20 @@ def server_policy(annotations: Mapping[str, str]) -> tuple[ServerPolicy, dict[st
 
 def model_policy_annotations(policy: ModelPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `model_policy`."""
-    default = ModelPolicy()
-    texts: dict[str, str] = {}
-    for name, (attribute, _) in MODEL_ANNOTATIONS.items():
-        value = getattr(policy, attribute)
-        if value == getattr(default, attribute):
-            continue
-        texts[PREFIX + name] = _annotation_text(name, value)
-    return texts
+    return _policy_annotations(policy, ModelPolicy(), MODEL_ANNOTATIONS)
 
 
 def server_policy_annotations(policy: ServerPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `server_policy`."""
-    default = ServerPolicy()
+    return _policy_annotations(policy, ServerPolicy(), SERVER_ANNOTATIONS)
+
+
+def _policy_annotations(policy: object, default: object, known: Mapping[str, tuple[str, object]]) -> dict[str, str]:
+    if policy == default:  # as of most objects
+        return {}
     return {
         PREFIX + name: _annotation_text(name, getattr(policy, attribute))
-        for name, (attribute, _) in SERVER_ANNOTATIONS.items()
+        for name, (attribute, _) in known.items()
         if getattr(policy, attribute) != getattr(default, attribute)
     }
 
