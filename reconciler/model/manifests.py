@@ -117,8 +117,8 @@ class ModelSpec:
     def digest(self) -> str:
         """What identifies a version: 12 hex digits over the artifact-affecting fields, quantities in bytes, order-free.
 
-        Which fields those are: docs/seldon.md, "What makes a new version". Reckoned once: every row of the decision table
-        asks for it.
+        Which fields those are: docs/seldon.md, "What makes a new version". Reckoned once, as every row of the decision
+        table asks for it.
         """
         if not self._digest:
             object.__setattr__(self, "_digest", self._reckoned_digest())
@@ -284,13 +284,14 @@ class DesiredState:
         return digest_of(content)
 
 
-def values(record: object) -> object:
+def values(record: Any) -> object:
     """Returns what the fields of `record` hold as a tuple, which says as much as its `repr` at a tenth of the cost."""
-    return _reader(type(record))(record)
+    kind: Any = type(record)
+    return _reader(kind)(record)
 
 
 @cache
-def _reader(kind: type) -> Callable[[object], object]:
+def _reader(kind: Any) -> Callable[[object], object]:
     return attrgetter(*(item.name for item in fields(kind) if item.compare))
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 
-from reconciler.health import is_whole, serving_version
+from reconciler.health import is_whole, rollout_under_way, serving_version
 from reconciler.model.codec import MODEL_ANNOTATIONS, model_policy, model_policy_annotations
 from reconciler.model.live import LiveModel, LiveVersion, Rollout, Traits, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, Source
@@ -61,6 +61,11 @@ class Situation:
         version = self.live.live_version
         digest = (version.digest if version is not None else None) or self.live.spec.digest
         return digest == self.desired.spec.digest
+
+    @cached_property
+    def under_way(self) -> bool:
+        """Whether the way to the live version has begun and goes on by itself."""
+        return self.live is not None and rollout_under_way(self.live)
 
     @property
     def taken_in(self) -> bool:

@@ -222,6 +222,8 @@ def _reported(action: Action, secrets: frozenset[str]) -> ReportedAction:
 
 
 def _clean_decision(decision: Decision, secrets: frozenset[str]) -> Decision:
+    if not (decision.detail or decision.fixes or decision.failure):  # as of most: in sync
+        return decision
     fixes = tuple(clean(fix, secrets) for fix in decision.fixes)
     return replace(
         decision, detail=clean(decision.detail, secrets), fixes=fixes, failure=clean(decision.failure, secrets)
