@@ -34,15 +34,22 @@ REPLICAS = 4
 MEMORY = 10_000_000
 """Bytes that a replica of a model takes: 50 of them take half of what a server replica has."""
 
+SERVER_MEMORY = 1_000_000_000
+"""Bytes of a server replica, before overcommit."""
+
+CHANGED_LABEL = "benchmark/changed"
+"""Label of the Models of which Git has a new version."""
+
 Json = dict[str, Any]
 
 
 def model(number: int, changed: bool = False) -> Json:
     """Returns the Model of that number as a manifest; `changed` names another artifact, so that it is a new version."""
+    labels = {"team": f"team-{number % 20:02}"} | ({CHANGED_LABEL: "yes"} if changed else {})
     return {
         "apiVersion": API_VERSION,
         "kind": "Model",
-        "metadata": {"name": model_name(number), "labels": {"team": f"team-{number % 20:02}"}},
+        "metadata": {"name": model_name(number), "labels": labels},
         "spec": {
             "storageUri": f"gs://models/team-{number % 20:02}/{model_name(number)}/{'v2' if changed else 'v1'}",
             "requirements": ["sklearn"],
@@ -74,6 +81,12 @@ def server_name(number: int) -> str:
 def servers_for(count: int) -> int:
     """Returns how many Servers `count` Models need."""
     return -(-count // PER_SERVER)
+
+
+def held(number: int, count: int) -> list[int]:
+    """Returns how many of `count` Models are on each replica of the Server of that number."""
+    here = min(PER_SERVER, count - number * PER_SERVER)
+    return [len(range(index, here, REPLICAS)) for index in range(REPLICAS)]
 
 
 def write_repository(folder: Path, count: int) -> None:
@@ -130,13 +143,12 @@ def _live_models(count: int) -> Iterator[LiveModel]:
 def _live_server(number: int, count: int) -> LiveServer:
     manifest = server(number)
     spec = server_spec_from_json(manifest["spec"] | {"minReplicas": REPLICAS})
-    here = min(PER_SERVER, count - number * PER_SERVER)
-    held = [len(range(index, here, REPLICAS)) for index in range(REPLICAS)]
+    taken = [models * MEMORY for models in held(number, count)]
     return LiveServer(
         name=server_name(number),
         spec=spec,
         capabilities=frozenset({"mlserver", "sklearn"}),
-        replicas=tuple(LiveReplica(index, spec.limit, spec.limit - held[index] * MEMORY) for index in range(REPLICAS)),
+        replicas=tuple(LiveReplica(index, spec.limit, spec.limit - taken[index]) for index in range(REPLICAS)),
         instance="default",
         namespace="default",
         labels=((INSTANCE_LABEL, "default"),),
