@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from reconciler.cli import cluster, demo, failures, manifests, passes
 from reconciler.cli.simulate import simulate
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE
+
+_YOUNG_OBJECTS = 100_000
+"""Objects made, and not freed, before the garbage collector looks at them; Python's own default is 700."""
 
 app = typer.Typer(
     name="reconciler",
@@ -86,4 +90,6 @@ def _no_color(arguments: Sequence[str] | None) -> bool:
 
 def main() -> NoReturn:
     """Entry point of the command `reconciler`."""
+    # Nearly all that a pass makes lives to its end: to look through it for garbage often is to look in vain.
+    gc.set_threshold(_YOUNG_OBJECTS, 50, 100)
     sys.exit(execute())

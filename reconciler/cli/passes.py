@@ -19,6 +19,9 @@ from reconciler.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.clusters.base import Cluster
+    from reconciler.model.live import LiveState
+    from reconciler.model.manifests import DesiredState
     from reconciler.model.plan import Plan
     from reconciler.reports.report import Context
     from reconciler.repository import Repository
@@ -58,19 +61,29 @@ async def _planned(settings: Settings, out: Path | None) -> Plan:
     from reconciler import planner  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
-    await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
     async with build.cluster(settings) as cluster:
         look = build.look(settings, repository, cluster.name)
         try:
-            desired = await build.source(repository)()
+            desired, live = await _seen(settings, repository, cluster)
         except ManifestsInvalid as error:
             _show_invalid(error, settings, look)
             raise
-        found = planner.plan(desired, await cluster.observe(), build.guards(settings))
+        found = planner.plan(desired, live, build.guards(settings))
     if out is not None:
         _save(found, out)
     _show(found, settings, look)
     return found
+
+
+async def _seen(settings: Settings, repository: Repository, cluster: Cluster) -> tuple[DesiredState, LiveState]:
+    """Returns what is desired and what is live; the cluster answers while Git is read."""
+    observing = asyncio.create_task(cluster.observe())
+    try:
+        await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
+        return await build.source(repository)(), await observing
+    finally:
+        observing.cancel()
+        await asyncio.gather(observing, return_exceptions=True)
 
 
 def _planned_between(settings: Settings, revisions: Revisions) -> Plan:

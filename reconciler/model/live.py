@@ -16,7 +16,10 @@ route over and the old one unloads, 3: over)::
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
 
 from reconciler.model.manifests import ModelSpec, ServerSpec
 
@@ -257,6 +260,9 @@ class Traits:
 SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False, leaks=True)
 
 
+_NamedT = TypeVar("_NamedT", LiveModel, LiveServer)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveState:
     """All that a cluster observes at one moment.
@@ -280,8 +286,17 @@ class LiveState:
 
     def model(self, name: str) -> LiveModel | None:
         """Returns the model of that name, None when there is none."""
-        return next((m for m in self.models if m.name == name), None)
+        return _named(self.models, name)
 
     def server(self, name: str) -> LiveServer | None:
         """Returns the server of that name, None when there is none."""
-        return next((s for s in self.servers if s.name == name), None)
+        return _named(self.servers, name)
+
+
+_NAME = attrgetter("name")
+
+
+def _named(items: tuple[_NamedT, ...], name: str) -> _NamedT | None:
+    """Returns the item of that name; `items` are sorted by it. Asked for each action with each observation."""
+    place = bisect_left(items, name, key=_NAME)
+    return items[place] if place < len(items) and items[place].name == name else None

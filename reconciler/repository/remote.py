@@ -11,10 +11,10 @@ from reconciler.model.manifests import DesiredState
 from reconciler.repository.address import check_folder, check_ref, parse_address
 from reconciler.repository.cache import HEAD, Cache, check_local
 from reconciler.repository.commit_tree import CommitTree, MissingObjectError
-from reconciler.repository.files import Entry, Kind, LinkError, collect, is_manifest, resolve
+from reconciler.repository.files import Entry, Kind, LinkError, choose, is_manifest, resolve
 from reconciler.repository.git_command import GitCommand, GitError
-from reconciler.repository.manifests import desired_state
 from reconciler.repository.publishing import Publisher
+from reconciler.repository.sound_files import SoundFiles
 from reconciler.repository.wording import nearest, shown
 
 _T = TypeVar("_T")
@@ -165,8 +165,9 @@ class Repository:
             entry = None
         if entry is None or entry.kind is not Kind.FOLDER:
             raise self._no_such_folder(commit, is_file=entry is not None)
-        collected = collect(tree, entry.path, self._path)
-        return desired_state(collected.files, commit, collected.problems)
+        return SoundFiles(self._cache.folder, self._path).desired_state(
+            tree, choose(tree, entry.path, self._path), commit
+        )
 
     def _branch_tree(self, branch: str) -> CommitTree | None:
         name = f"refs/heads/{check_ref(branch)}"
