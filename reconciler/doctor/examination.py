@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.doctor import objects, off_the_air, servers, serving
+from reconciler.doctor import experiments, objects, off_the_air, servers, serving
 from reconciler.doctor.examined import Examined, examined
-from reconciler.doctor.fleet import together
 from reconciler.doctor.finding import Diagnosis, Finding
+from reconciler.doctor.fleet import together
 from reconciler.doctor.standing import Standing, standing
 from reconciler.model.live import LiveState
 
@@ -24,6 +24,9 @@ HAZARDS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
     servers.going,
     servers.not_all_ready,
     servers.overcommitted,
+    experiments.frozen_routes,
+    experiments.bad_default,
+    experiments.bad_candidate,
     objects.no_such_server,
     objects.stuck_deletion,
     objects.refused,

@@ -31,7 +31,8 @@ class Attempt:
     """What would become of one placement, tried alone, on the room that is shown now.
 
     Attributes:
-        fits: it surely finds room. stepped: only after replicas were given up first. detail: what is missing, if not.
+        fits: it surely finds room. stepped: only after replicas were given up first. detail: what is missing, if it
+            does not fit, or only stepped.
     """
 
     fits: bool
@@ -73,7 +74,13 @@ class Examined:
         situation = self._situation(model, changed)
         decision = decision_on(situation, 11, Verb.ROLL_OUT, Reason.NEW_VERSION)
         outlooks = tuple(dataclasses.replace(o, steady=o.steady or fixed_size) for o in self.outlooks)
-        return self._attempt(stepped.rolling(situation, decision, situation.written(), Priority.ROLLOUT), outlooks)
+        unit = stepped.rolling(situation, decision, situation.written(), Priority.ROLLOUT)
+        unstepped = tuple(other for other in unit.alternatives if other.steps is None)
+        beside = self._attempt(dataclasses.replace(unit, alternatives=unstepped, no_steps=""), outlooks)
+        if beside.fits:
+            return beside
+        found = self._attempt(unit, outlooks)
+        return Attempt(fits=True, stepped=True, detail=beside.detail) if found.fits else found
 
     def again(self, model: LiveModel) -> Attempt:
         """Returns what would become of a re-trigger of the live version."""
@@ -93,7 +100,7 @@ class Examined:
     def _attempt(self, unit: Unit, outlooks: tuple[Outlook, ...] | None = None) -> Attempt:
         arrangement = arrange([unit], outlooks or self.outlooks, 0, self.flying)
         if arrangement.placed:
-            return Attempt(fits=True, stepped=arrangement.placed[0].steps is not None)
+            return Attempt(fits=True)
         return Attempt(fits=False, detail=shortfall(unit, arrangement).detail)
 
 

@@ -59,6 +59,8 @@ def growth(examined: Examined, model: LiveModel, beside: bool) -> Fix | None:
     if best is None:
         return None
     more, name, server = best
+    if more <= (missing := server.spec.wanted_replicas - sum(replica.ready for replica in server.replicas)):
+        return Fix(f"bring the {several(missing, 'replica')} back that Server {name} lacks")
     size = server.spec.wanted_replicas + more
     spec: dict[str, int] = {"replicas": size, "minReplicas": size}
     if server.spec.max_replicas is not None and server.spec.max_replicas < size:

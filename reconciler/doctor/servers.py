@@ -81,7 +81,11 @@ def last_replica(examined: Examined) -> Iterator[Finding]:
         if not lost:
             continue
         only = size == 1
-        what = f"it has only one, with {some(lost)} on it" if only else f"{some(lost)} would find no room on the others"
+        what = (
+            f"it has only one{' left' if server.spec.wanted_replicas > 1 else ''}, with {some(lost)} on it"
+            if only
+            else f"{some(lost)} would find no room on the others"
+        )
         consequence = (
             "whenever its pod restarts or its node is drained: off the air until it is back"
             if only
@@ -102,6 +106,8 @@ def last_replica(examined: Examined) -> Iterator[Finding]:
 
 
 def _one_more(examined: Examined, server: LiveServer, other: str = "") -> Fix:
+    if sum(replica.ready for replica in server.replicas) < server.spec.wanted_replicas:
+        return Fix("bring back the replicas that it lacks")
     size = server.spec.wanted_replicas + 1
     spec = {"replicas": size, "minReplicas": size}
     if server.spec.max_replicas is not None and server.spec.max_replicas < size:

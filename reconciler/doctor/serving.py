@@ -9,7 +9,7 @@ from reconciler.doctor.examined import Examined, steady
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.placing import fewer, growth, placing
 from reconciler.doctor.standing import Standing, standing
-from reconciler.doctor.words import places, several, told
+from reconciler.doctor.words import several, told
 from reconciler.health import is_whole, serving_version
 from reconciler.model.live import LiveModel, LiveVersion, VersionState
 
@@ -116,7 +116,7 @@ def no_room_beside(examined: Examined) -> Iterator[Finding]:
             "Model",
             model.name,
             "has no room for a second version beside it",
-            attempt.detail or f"its {several(serving.available, 'replica')} are on {places(serving)}, and no room left",
+            attempt.detail,
             "an update applied as it is finds no place: off the air at once and for good, though still loaded",
             tuple(_ways(examined, model, stepped=attempt.stepped)),
             namespace=model.namespace,
