@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from reconciler.clusters.base import Cluster
 from reconciler.doctor import commands
-from reconciler.doctor.examined import examined, steady
+from reconciler.doctor.examined import Examined, examined, steady
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.words import several
 from reconciler.errors import ActionRefused
@@ -52,29 +52,28 @@ async def ask(cluster: Cluster, live: LiveState) -> Asked:
         return Asked(notes=("no probe was sent: on this cluster room does not leak",))
     if live.hold:
         return Asked(notes=(f"no probe was sent: {live.hold}",))
-    findings, notes = [], []
+    findings, notes, looked = [], [], examined(live)
     for server in live.servers:
-        if reason := _obstacle(server, live):
+        if reason := _obstacle(server, looked):
             notes.append(f"Server {server.name} was not asked for its room: {reason}")
         elif (found := await _lost(cluster, server)) is not None:
             refused, there = found
             now = await cluster.observe()
-            if now.server(server.name) == server and not _obstacle(server, now):
+            if now.server(server.name) == server and not _obstacle(server, examined(now)):
                 findings.append(_finding(live, server, refused, there))
             else:
                 notes.append(f"Server {server.name} changed while it was asked for its room: ask again")
     return Asked(tuple(findings), tuple(notes))
 
 
-def _obstacle(server: LiveServer, live: LiveState) -> str:
+def _obstacle(server: LiveServer, looked: Examined) -> str:
     """Why a probe on `server` would lie or do harm, empty if it would not."""
-    looked = examined(live)
     on = {index: placed for (name, index), placed in looked.on.items() if name == server.name}
     if server.deleting:
         return "it is being deleted"
     if any(version.loading for placed in on.values() for _, version in placed):
         return "a load is in flight on it, which counts twice"
-    if not steady(server, live) and any(not on.get(replica.index) for replica in server.replicas):
+    if not steady(server, looked.live) and any(not on.get(replica.index) for replica in server.replicas):
         return "the autoscaler could shrink it, because a replica is empty; give it minReplicas = replicas first"
     return ""
 
@@ -113,8 +112,8 @@ def _finding(live: LiveState, server: LiveServer, refused: tuple[int, int], ther
         "Server",
         server.name,
         "has less room than it shows",
-        f"{several(count, 'replica')} show room for {format_bytes(amount)}, and a probe for that was refused; "
-        f"{format_bytes(there)} were given: about {format_bytes(short)} leaked",
+        f"{several(count, 'replica')} show{'s' if count == 1 else ''} room for {format_bytes(amount)}, and a probe for "
+        f"that was refused; {_about(there)} were given: about {_about(short)} leaked",
         "an update that should fit is refused: off the air at once, for good",
         (
             Fix(
@@ -124,3 +123,9 @@ def _finding(live: LiveState, server: LiveServer, refused: tuple[int, int], ther
         ),
         namespace=server.namespace,
     )
+
+
+def _about(count: int) -> str:
+    """Bytes in two digits that count: more was not asked for."""
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return format_bytes((count + unit // 2) // unit * unit)

@@ -159,6 +159,6 @@ def _ended(model: LiveModel, live: LiveVersion) -> str:
 
 def _loaded_versions(model: LiveModel) -> str:
     """Which versions are loaded, and answer nobody."""
-    loaded = [version for version in model.versions if version.available or version.staying]
+    loaded = [version for version in model.versions if version.available or (version.staying and not version.loading)]
     names = " and ".join(f"version {v.number} on {places(v)}" for v in loaded)
     return f"{names} {'is' if len(loaded) == 1 else 'are'} loaded and answer{'s' if len(loaded) == 1 else ''} nobody"

@@ -73,6 +73,8 @@ def _serving(model: LiveModel) -> Standing:
     assert live is not None
     if serving != live and serving.state is VersionState.TERMINATING and live.available:
         return Standing.WELL  # the live version has just taken over
+    if serving.state is VersionState.UNKNOWN:
+        return Standing.WELL  # told as what it is: unknown
     if serving.state is not VersionState.AVAILABLE:
         return Standing.NOT_WHOLE
     if live != serving and live.state is VersionState.FAILED and live.available:
