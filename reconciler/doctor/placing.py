@@ -27,6 +27,8 @@ def placing(examined: Examined, model: LiveModel) -> Placing:
     if pinned is not None and pinned not in known:
         there = f"; there {'is' if len(known) == 1 else 'are'} {', '.join(sorted(known))}" if known else ""
         return Placing(f"It asks for Server {pinned}, which does not exist{there}", (_repin(pinned),))
+    if not _matching(examined, model):
+        return Placing(f"There is no place for it: {_unoffered(examined, model)}", tuple(_fixes(examined, model)))
     attempt = examined.again(model)
     if attempt.fits:
         again = "have it scheduled once more (a field that nobody reads changes); of several models one at a time"
@@ -88,6 +90,19 @@ def _fixes(examined: Examined, model: LiveModel) -> Iterator[Fix]:
         )
         yield Fix(text, commands.delete_model(examined.live, model))
     yield _revert(examined, model)
+
+
+def _unoffered(examined: Examined, model: LiveModel) -> str:
+    """What no Server offers; of the one that offers most."""
+    named = [server for server in examined.live.servers if model.spec.server in (None, server.name)]
+    if not named:
+        return "there is no Server at all"
+    closest = min(named, key=lambda server: (len(model.spec.needs - server.capabilities), server.name))
+    lacking = ", ".join(sorted(model.spec.needs - closest.capabilities))
+    if not lacking:
+        return f"Server {closest.name} is being deleted"
+    whose = "its Server" if model.spec.server else "the closest Server" if len(named) > 1 else "Server"
+    return f"it requires {', '.join(sorted(model.spec.needs))}; {whose} {closest.name} does not offer {lacking}"
 
 
 def _revert(examined: Examined, model: LiveModel) -> Fix:
