@@ -6,7 +6,7 @@ expires half way begins anew. A watch goes on where the list ended.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,13 @@ class Listed:
     resource_version: str
 
 
+OPENED = "OPENED"
+"""Type of the first event that a watch yields: the server has begun to answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a watch: `ADDED`, `MODIFIED`, `DELETED` or `BOOKMARK`, and the object as it is then."""
+    """One event of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `OPENED`, and the object as it is then."""
 
     type: str
     object: Json
@@ -52,6 +56,8 @@ class Api:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.written: Callable[[Resource, Json], None] = lambda resource, found: None
+        """Told every object that a write of ours answered with: nobody else knows it so soon."""
 
     @property
     def namespace(self) -> str:
@@ -110,6 +116,7 @@ class Api:
         }
         about = f"watch {_said(resource, '', self.namespace)}"
         async with self.connection.stream(resource.path(self.namespace), query, about) as lines:
+            yield Event(OPENED, {})
             async for line in lines:
                 if not line.endswith(b"\n"):
                     return  # cut off in the middle
@@ -204,6 +211,8 @@ class Api:
             about=f"{verb} {_said(resource, name, where)}",
         )
         found: Json = orjson.loads(answer)
+        if found.get("kind") == resource.kind and "dryRun" not in query:
+            self.written(resource, found)
         return found
 
 
