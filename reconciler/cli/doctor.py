@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli import build
-from reconciler.cli.options import SHOWING, with_settings
+from reconciler.cli.options import CLUSTER, SHOWING, with_settings
 from reconciler.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # What examines is imported inside the functions: `--help` and usage errors should not wait for it.
 
 
-@with_settings("cluster", "state", "lock_timeout", *SHOWING, markdown=False)
+@with_settings(*CLUSTER, "lock_timeout", *SHOWING, markdown=False)
 def doctor(
     settings: Settings,
     probe: Annotated[

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.health import on_the_air
 from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
 from reconciler.model.manifests import ModelManifest, ModelSpec, Source
 from reconciler.model.plan import Guards, ProbePolicy, Reason, Verb
@@ -49,7 +50,8 @@ class Examined:
 
     Attributes:
         on: what takes memory on each server replica, (server, index). outlooks: the servers as loads would find them.
-        rooms: what surely is left on each replica. flying: the models of which a load is in flight.
+        rooms: what surely is left on each replica. flying: the models of which a load is in flight. answering: the
+            names of those that are on the air.
     """
 
     live: LiveState
@@ -58,6 +60,7 @@ class Examined:
     outlooks: tuple[Outlook, ...]
     rooms: Rooms
     flying: tuple[LiveModel, ...]
+    answering: frozenset[str]
 
     def models_on(self, server: str) -> tuple[str, ...]:
         """Returns the names of the models that take memory on `server`, sorted."""
@@ -136,6 +139,7 @@ def examined(live: LiveState) -> Examined:
         outlooks=outlooks,
         rooms=_rooms(outlooks, flying),
         flying=flying,
+        answering=frozenset(model.name for model in live.models if on_the_air(model)),
     )
 
 

@@ -120,6 +120,13 @@ def off_the_air(examined: Examined) -> Iterator[Finding]:
                 f"version {live.number} loads; {_loaded_versions(model)}",
                 f"{NOT_FOUND} until the load ends; another change meanwhile makes it worse, so wait",
             )
+        elif stands is Standing.OFF and live is None and examined.live.hold:
+            yield _off(
+                model,
+                "not known to the scheduler for the moment",
+                told(examined.live.hold),
+                "what it answers cannot be told; look again in half a minute",
+            )
         elif stands is Standing.OFF and live is None:
             yield _off(
                 model,

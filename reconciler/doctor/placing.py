@@ -83,11 +83,11 @@ def _fixes(examined: Examined, model: LiveModel) -> Iterator[Fix]:
     if (grow := growth(examined, model, beside=False)) is not None:
         yield grow
     held = sum(version.memory for version in model.versions if version.occupied)
-    if held and examined.recreated(model).fits:
-        text = (
-            f"delete it and, when it is gone, apply it again: nothing answers anyway, and the {format_bytes(held)} "
-            "that it holds is free then"
-        )
+    occupied = any(version.occupied for version in model.versions)
+    # A cluster may not tell what an older version takes.
+    if occupied and (not held or examined.recreated(model).fits):
+        what = f"the {format_bytes(held)} that it holds is free then" if held else "whatever it holds is free then"
+        text = f"delete it and, when it is gone, apply it again: nothing answers anyway, and {what}"
         yield Fix(text, commands.delete_model(examined.live, model))
     yield _revert(examined, model)
 

@@ -8,7 +8,6 @@ from reconciler.doctor import commands
 from reconciler.doctor.examined import Examined, least, steady
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.words import several, some
-from reconciler.health import on_the_air
 from reconciler.model.live import LiveServer
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.retirement import stranded
@@ -76,11 +75,11 @@ def last_replica(examined: Examined) -> Iterator[Finding]:
     """Servers that cannot do without their last replica, the one with the highest index, which goes first
     (docs/seldon.md, "Servers")."""
     for server in examined.live.servers:
-        size = len(server.replicas)
-        lost = _lost(examined, server, size - 1) if size and not server.deleting else ()
+        last = max((replica.index for replica in server.replicas if replica.ready), default=-1)
+        lost = _lost(examined, server, last) if last >= 0 and not server.deleting else ()
         if not lost:
             continue
-        only = size == 1
+        only = last == 0
         what = (
             f"it has only one{' left' if server.spec.wanted_replicas > 1 else ''}, with {some(lost)} on it"
             if only
@@ -192,11 +191,8 @@ def overcommitted(examined: Examined) -> Iterator[Finding]:
 def _lost(examined: Examined, server: LiveServer, size: int) -> tuple[str, ...]:
     """The models that would be off the air if `server` had only its first `size` replicas: there is no place for them,
     on other Servers neither. Those that keep a replica are not: they go on answering (docs/seldon.md, "Servers")."""
-    if size >= len(server.replicas):
-        return ()
-    answering = {m.name for m in examined.live.models if on_the_air(m)}
     kept = {m.name for i in range(size) for m, v in examined.on.get((server.name, i), ()) if v.answering}
-    return _elsewhere(examined, server, answering.intersection(stranded(server, size, examined.live)) - kept)
+    return _elsewhere(examined, server, examined.answering.intersection(stranded(server, size, examined.live)) - kept)
 
 
 def _elsewhere(examined: Examined, server: LiveServer, names: Iterable[str]) -> tuple[str, ...]:
