@@ -170,6 +170,7 @@ class LiveModel:
         deleting: the object is being deleted; deleting_since: Unix time in seconds at which that began, None when the
             cluster does not tell.
         failure: the version that failed last, rollout: the stepped rollout under way, if one is on record.
+        owned: labels and annotations that we wrote, such as `.metadata.labels.team`; empty where that is not known.
     """
 
     name: str
@@ -184,6 +185,7 @@ class LiveModel:
     failure: Failure | None = None
     rollout: Rollout | None = None
     deleting_since: float | None = None
+    owned: frozenset[str] = frozenset()
 
     @property
     def live_version(self) -> LiveVersion | None:
@@ -214,7 +216,10 @@ class LiveReplica:
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """One server as the cluster has it. `capabilities` are what it really offers, extras included."""
+    """One server as the cluster has it. `capabilities` are what it really offers, extras included.
+
+    `owned`: as in `LiveModel`.
+    """
 
     name: str
     spec: ServerSpec
@@ -225,6 +230,7 @@ class LiveServer:
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     deleting: bool = False
+    owned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
