@@ -87,7 +87,7 @@ def _server(
 
 def _replica(server: str, replica: ReportedReplica, in_flight: _InFlight, *, ready: bool) -> LiveReplica:
     room = max(0, replica.free - in_flight.get((server, replica.index), 0))
-    return LiveReplica(replica.index, replica.limit, room, ready)
+    return LiveReplica(replica.index, replica.limit, room, ready, replica.total)
 
 
 def _held(models: Collection[LiveModel]) -> dict[str, set[int]]:
