@@ -1,4 +1,4 @@
-"""`python -m tests.controlplane.build`: the binaries of the test control plane, built once and kept in the cache folder.
+"""`python -m tests.controlplane.build`: the binaries of the test control plane, built once, kept in the cache folder.
 
 `KUBEBUILDER_ASSETS`, the ecosystem's convention for a folder with `etcd`, `kube-apiserver` and `kubectl`, comes first.
 Otherwise this folder's Go module is built: one binary of etcd and kube-apiserver, and kubectl. The toolchain is the one

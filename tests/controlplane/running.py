@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.clusters.local.process import free_port
-from tests.controlplane.build import Binaries, binaries
+from tests.controlplane.build import binaries
 
 ADMIN = "admin"
 """The one user there is, with all rights; everybody else is a ServiceAccount or is impersonated."""
