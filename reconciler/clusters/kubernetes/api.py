@@ -36,9 +36,13 @@ class Listed:
     resource_version: str
 
 
+OPENED = "OPENED"
+"""Type of the first event that a watch yields: the server has begun to answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a watch: `ADDED`, `MODIFIED`, `DELETED` or `BOOKMARK`, and the object as it is then."""
+    """One event of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `OPENED`, and the object as it is then."""
 
     type: str
     object: Json
@@ -110,6 +114,7 @@ class Api:
         }
         about = f"watch {_said(resource, '', self.namespace)}"
         async with self.connection.stream(resource.path(self.namespace), query, about) as lines:
+            yield Event(OPENED, {})
             async for line in lines:
                 if not line.endswith(b"\n"):
                     return  # cut off in the middle
