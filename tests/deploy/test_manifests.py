@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,20 @@ def test_the_example_builds_with_settings_and_image_of_its_own(control_plane: Co
     (pod,) = pods(built)
     assert pod["spec"]["containers"][0]["image"].startswith("registry.example.org/")
     assert pod["spec"]["volumes"][0]["configMap"]["name"] == settings["metadata"]["name"]
+
+
+def test_a_folder_beside_the_example_builds_as_the_documentation_puts_it(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    document = (DEPLOY.parent / "docs" / "deployment.md").read_text()
+    ((name, content),) = re.findall(r"```yaml\n# (deploy/\S+)\n(.*?)```", document, flags=re.DOTALL)
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    built = objects(control_plane.kubectl("kustomize", str(file.parent)))
+    assert {each["metadata"]["namespace"] for each in built} == {"team-a"}
+    (scheduler,) = [each for each in of_kind(built, "Role") if each["metadata"]["name"].endswith("-scheduler")]
+    named = [(rule["resources"], rule["resourceNames"]) for rule in scheduler["rules"] if "resourceNames" in rule]
+    assert named[-1] == (["configmaps"], ["model-reconciler-team-a"])
+    assert named[-2] == (["leases"], ["model-reconciler"])
