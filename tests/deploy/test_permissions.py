@@ -20,7 +20,7 @@ SELDON = "mlops.seldon.io"
 EXPECTED: set[Right] = {
     *((SELDON, kind, "", verb) for kind in ("models", "servers", "experiments", "pipelines")
       for verb in ("get", "list", "watch", "create", "patch", "delete")),
-    *((SELDON, "serverconfigs", "", verb) for verb in ("get", "list")),
+    *((SELDON, "serverconfigs", "", verb) for verb in ("get", "list", "watch")),
     *(("apps", "statefulsets", "", verb) for verb in ("get", "list", "watch")),
     *(("", "pods", "", verb) for verb in ("get", "list", "watch")),
     *(("", "events", "", verb) for verb in ("create", "patch")),
