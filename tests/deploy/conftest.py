@@ -1,13 +1,15 @@
-"""Builds each combination once."""
+"""Builds each combination once; a remote to read manifests from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.controlplane.running import ControlPlane
 from tests.deploy.kustomize import Combination, Object, objects, text
+from tests.repository.remotes import Remote
 
 Build = Callable[[Combination], list[Object]]
 
@@ -23,3 +25,9 @@ def build(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
         return built[combination]
 
     return once
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    """A Git repository without commits."""
+    return Remote(tmp_path)

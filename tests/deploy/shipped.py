@@ -11,6 +11,8 @@ from tests.controlplane.running import ControlPlane
 from tests.deploy.kustomize import OWN_NAMESPACE, Combination, objects, of_kind, text
 
 ACCOUNT = "model-reconciler"
+WHO = f"system:serviceaccount:{OWN_NAMESPACE}:{ACCOUNT}"
+"""As whom the API server knows it."""
 
 
 def kubeconfig_as_shipped(control_plane: ControlPlane, namespace: str) -> Path:

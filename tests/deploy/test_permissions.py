@@ -122,3 +122,22 @@ def test_the_account_as_shipped_may_do_what_it_needs_and_nothing_else_and_nothin
     config = kubeconfig_as_shipped(control_plane, namespace)
     assert granted(control_plane, config, namespace) == ALLOWED
     assert granted(control_plane, config, "kube-system") == []
+
+
+def test_the_lock_and_the_summary_can_be_written_as_they_are_named_and_nothing_beside_them(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    config = kubeconfig_as_shipped(control_plane, namespace)
+    may = {("v1", "ConfigMap", "model-reconciler-default"), ("coordination.k8s.io/v1", "Lease", "model-reconciler")}
+    for version, kind, name in sorted(may | {("v1", "ConfigMap", "seldon-config")}):
+        manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
+        said = [
+            control_plane.kubectl(
+                *("apply", "--server-side", "--field-manager=model-reconciler", "-f", "-"),
+                stdin=json.dumps(manifest),
+                kubeconfig=config,
+                check=False,
+            )
+            for _ in ("it is created", "it is applied again")
+        ]
+        assert all(said) is ((version, kind, name) in may), (name, said)
