@@ -66,8 +66,14 @@ def test_the_view_shows_what_the_simulated_cluster_shows(path: Path) -> None:
 
 
 def _models(live: LiveState, *, routes: bool) -> list[LiveModel]:
+    """Since when an object is being deleted is told in whole seconds."""
     return [
-        dataclasses.replace(model, versions=tuple(_versions(model)), route=model.route if routes else ())
+        dataclasses.replace(
+            model,
+            versions=tuple(_versions(model)),
+            route=model.route if routes else (),
+            deleting_since=None if model.deleting_since is None else 0.0,
+        )
         for model in live.models
     ]
 
@@ -102,6 +108,13 @@ def _servers(live: LiveState) -> list[LiveServer]:
 def _model(generation: int) -> dict[str, object]:
     metadata = {"name": "m", "uid": "1", "generation": generation, "resourceVersion": str(generation)}
     return {"metadata": metadata, "spec": {"storageUri": f"gs://m/{generation}", "memory": "100k"}}
+
+
+def test_since_when_a_model_is_being_deleted_is_told() -> None:
+    found = _model(1)
+    metadata = {"name": "m", "uid": "1", "deletionTimestamp": "2026-01-01T00:00:05Z"}
+    (model,) = View().live_state(Seen(models={"m": {**found, "metadata": metadata}}), Reported(), 0).models
+    assert (model.deleting, model.deleting_since) == (True, 1767225605.0)
 
 
 def test_the_latest_version_equals_no_digest_while_the_object_says_something_newer() -> None:

@@ -134,6 +134,7 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
         deleting="deletionTimestamp" in metadata,
         failure=kept.failure,
         rollout=kept.rollout,
+        deleting_since=time_of(metadata.get("deletionTimestamp")),
         owned=metadata_of_ours(found),
     )
 
