@@ -21,18 +21,18 @@ EVERYTHING = tuple(ActionKind)
 
 
 @pytest.fixture
-def bound(seldon: ControlPlane, namespace: str) -> Bound:
+def bound(seldon_kinds: ControlPlane, namespace: str) -> Bound:
     """Returns what makes a ServiceAccount with a Role of these rules, and gives its kubeconfig."""
 
     def make(rules: str) -> Path:
-        seldon.kubectl("-n", namespace, "create", "serviceaccount", "bound")
+        seldon_kinds.kubectl("-n", namespace, "create", "serviceaccount", "bound")
         meta = f"metadata: {{name: bound, namespace: {namespace}}}"
         role = f"{{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, {meta}, rules: {rules}}}"
-        seldon.kubectl("apply", "-f", "-", stdin=role)
+        seldon_kinds.kubectl("apply", "-f", "-", stdin=role)
         account = f"--serviceaccount={namespace}:bound"
-        seldon.kubectl("-n", namespace, "create", "rolebinding", "bound", "--role=bound", account)
-        token = seldon.kubectl("-n", namespace, "create", "token", "bound").strip()
-        return seldon.kubeconfig_for(f"bound-{namespace}", token, namespace)
+        seldon_kinds.kubectl("-n", namespace, "create", "rolebinding", "bound", "--role=bound", account)
+        token = seldon_kinds.kubectl("-n", namespace, "create", "token", "bound").strip()
+        return seldon_kinds.kubeconfig_for(f"bound-{namespace}", token, namespace)
 
     return make
 
@@ -43,8 +43,8 @@ async def _api(path: Path, namespace: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def test_an_administrator_lacks_nothing(seldon: ControlPlane, namespace: str) -> None:
-    async with api_of(seldon.kubeconfig, namespace) as api:
+async def test_an_administrator_lacks_nothing(seldon_kinds: ControlPlane, namespace: str) -> None:
+    async with api_of(seldon_kinds.kubeconfig, namespace) as api:
         assert await missing(api, for_actions(EVERYTHING, namespace) | for_lock(namespace)) == []
 
 

@@ -106,6 +106,8 @@ class KubernetesCluster:
 
     async def perform(self, action: Action) -> None:
         """Writes what `action` asks for; see `Cluster.perform`."""
+        if self._latest is None:
+            await self._look()
         await self._writer.perform(action, *self._known(action))
 
     async def admit(self, plan: Plan) -> Admission:
