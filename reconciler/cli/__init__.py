@@ -13,6 +13,7 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli import cluster, demo, failures, manifests, passes
+from reconciler.cli.doctor import doctor
 from reconciler.cli.simulate import simulate
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE
@@ -35,6 +36,7 @@ app.command(short_help="Plan and execute, or execute a saved plan.")(passes.appl
 app.command(short_help="Do one whole pass, and report it to Git.")(passes.sync)
 app.command(short_help="Repeat the pass of `sync` until it is stopped.")(passes.run)
 app.command(short_help="Show what serves now.")(cluster.status)
+app.command(short_help="Name what is hazardous on a cluster, and fixes.")(doctor)
 app.command(short_help="Play a commit by `kubectl apply` and by us.")(simulate)
 app.add_typer(cluster.local, name="local")
 app.command(short_help="Play the main job in a throw-away folder.")(demo.demo)

@@ -58,7 +58,7 @@ def plan(
 
 async def _planned(settings: Settings, out: Path | None) -> Plan:
     """Plans on the cluster; saves the plan where that is asked for, and shows it."""
-    from reconciler import planner  # noqa: PLC0415 - see above
+    from reconciler.admission import admitted_plan  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     async with build.cluster(settings) as cluster:
@@ -68,10 +68,10 @@ async def _planned(settings: Settings, out: Path | None) -> Plan:
         except ManifestsInvalid as error:
             _show_invalid(error, settings, look)
             raise
-        found = planner.plan(desired, live, build.guards(settings))
+        found, unasked = await admitted_plan(desired, live, build.guards(settings), cluster)
     if out is not None:
         _save(found, out)
-    _show(found, settings, look)
+    _show(found, settings, look, (unasked,) if unasked else ())
     return found
 
 
@@ -160,7 +160,7 @@ def sync(settings: Settings) -> int:
     return asyncio.run(_once(settings, to_git=True))
 
 
-@with_settings(*REPORTING, "interval", "jitter", *SHOWING)
+@with_settings(*REPORTING, "interval", "jitter", "heartbeat", *SHOWING)
 def run(settings: Settings) -> int:
     """Repeat the pass of `sync` until it is stopped."""
     asyncio.run(_repeated(settings))
@@ -205,11 +205,11 @@ def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan]
 
 async def _repeated(settings: Settings) -> None:
     from reconciler.cli.views import DaemonView  # noqa: PLC0415 - see above
-    from reconciler.daemon import repeat, stopped_by_signals  # noqa: PLC0415 - see above
+    from reconciler.daemon import beating, repeat, stopped_by_signals  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     stop = asyncio.Event()
-    async with build.cluster(settings) as cluster:
+    async with beating(settings.heartbeat), build.cluster(settings) as cluster:
         with DaemonView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
             one_pass = build.one_pass(settings, repository, cluster, view, to_git=True)
 

@@ -170,7 +170,8 @@ class LiveModel:
         annotations: all of the object's annotations, ours included, as written by whomever.
         versions: sorted by number; the last one is the live version. Versions long gone may be left out.
         route: (version number, weight) pairs of what answers; empty when the model is off the air.
-        deleting: the object is being deleted.
+        deleting: the object is being deleted; deleting_since: Unix time in seconds at which that began, None when the
+            cluster does not tell.
         failure: the version that failed last, rollout: the stepped rollout under way, if one is on record.
         owned: labels and annotations that we wrote, such as `.metadata.labels.team`; empty where that is not known.
     """
@@ -186,6 +187,7 @@ class LiveModel:
     deleting: bool = False
     failure: Failure | None = None
     rollout: Rollout | None = None
+    deleting_since: float | None = None
     owned: frozenset[str] = frozenset()
 
     @property
@@ -204,13 +206,15 @@ class LiveReplica:
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
     twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from
-    the moment when its Server asks for no replica of that index, or for other pods.
+    the moment when its Server asks for no replica of that index, or for other pods. `memory` is what it has without
+    overcommit, in bytes: what can be loaded at one time; None when the cluster does not tell.
     """
 
     index: int
     limit: int
     room: int
     ready: bool = True
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Repository:
         also: others that will be asked for by name.
         path: folder in the repository that holds the manifests; all of it unless given.
         cache: folder for clones. timeout: seconds that one Git command may take.
+        credentials: folder with files that let in, see `reconciler.repository.credentials`; None for none.
 
     Raises:
         RepositoryError: `url`, `ref`, `also` or `path` cannot be given to Git safely.
@@ -47,12 +48,13 @@ class Repository:
         path: str = "",
         cache: Path,
         timeout: float = 120,
+        credentials: Path | None = None,
     ) -> None:
         self._address = parse_address(url)
         self._ref = None if ref is None else check_ref(ref)
         self._also = tuple(check_ref(rev) for rev in also)
         self._path = check_folder(path)
-        self._cache = Cache(cache, self._address, timeout)
+        self._cache = Cache(cache, self._address, timeout, credentials)
 
     def __repr__(self) -> str:
         return f"Repository({self.display_url!r}, ref={self._ref!r}, path={self._path!r})"

@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.controlplane.running import ControlPlane
 
-API_VERSION = "mlops.seldon.io/v1alpha1"
-_GROUP = "mlops.seldon.io"
+GROUP = "mlops.seldon.io"
+API_VERSION = f"{GROUP}/v1alpha1"
 
 
 class NotThere(Exception):
@@ -36,9 +36,11 @@ class Kubectl:
     async def apply(self, objects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Applies objects (`kind`, `name`, `spec`) server-side, all together; returns them as they are then."""
         documents = [
-            {"apiVersion": API_VERSION, "kind": one["kind"], "metadata": {"name": one["name"]}, "spec": one["spec"]}
+            {"apiVersion": API_VERSION, **one, "metadata": {**one.get("metadata", {}), "name": one["name"]}}
             for one in objects
         ]
+        for document in documents:
+            del document["name"]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
         how = ("--server-side", "--force-conflicts", "--validate=warn", "-f", "-", "-o", "json")
         found = json.loads(await self._run("apply", *how, stdin=text))
@@ -75,4 +77,4 @@ class Kubectl:
 
 def _resource(ref: str) -> str:
     kind, _, name = ref.partition("/")
-    return f"{kind.lower()}.{_GROUP}/{name}"
+    return f"{kind.lower()}.{GROUP}/{name}"
