@@ -71,11 +71,13 @@ async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
 
 
 async def _kubernetes(settings: Settings) -> Cluster:
+    from reconciler.clusters.kubernetes.client import Terms  # noqa: PLC0415 - see above
     from reconciler.clusters.kubernetes.connection import Address  # noqa: PLC0415 - see above
     from reconciler.clusters.kubernetes.opening import open_cluster  # noqa: PLC0415 - see above
 
     address = Address(settings.kubeconfig, settings.context or None, settings.namespace or None, settings.as_ or None)
-    return await open_cluster(address, settings.seldon_scheduler)
+    terms = Terms(settings.instance, settings.force_conflicts)
+    return await open_cluster(address, settings.seldon_scheduler, terms)
 
 
 def _local(settings: Settings) -> Cluster:

@@ -151,5 +151,5 @@ def _answer(fault: Fault) -> web.Response:
 def _cut(request: web.Request) -> web.Response:
     transport = request.transport
     assert transport is not None
-    transport.abort()  # type: ignore[attr-defined] # a real socket's transport has it
+    transport.abort()
     return web.Response()

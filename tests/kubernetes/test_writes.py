@@ -287,8 +287,8 @@ async def test_asking_beforehand_tells_conflicts_and_schema_and_writes_nothing(
     assert await writes.api.get(MODELS, "iris") is None
     before = await writes.perform(ActionKind.LOAD, manifest(memory="100k"))
     as_other(seldon, namespace, "model", "iris", {"spec": {"memory": "300k"}}, "dashboard")
+    live = await writes.live(MODELS, "iris")
     with pytest.raises(ActionRefused, match="belongs to others"):
-        live = await writes.live(MODELS, "iris")
         await writes.writer.admitted(action(ActionKind.CHANGE, manifest(memory="200k")), live)
     assert before["spec"]["memory"] == "100000"
 
