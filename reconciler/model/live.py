@@ -169,6 +169,7 @@ class LiveModel:
         route: (version number, weight) pairs of what answers; empty when the model is off the air.
         deleting: the object is being deleted.
         failure: the version that failed last, rollout: the stepped rollout under way, if one is on record.
+        owned: labels and annotations that we wrote, such as `.metadata.labels.team`; empty where that is not known.
     """
 
     name: str
@@ -182,6 +183,7 @@ class LiveModel:
     deleting: bool = False
     failure: Failure | None = None
     rollout: Rollout | None = None
+    owned: frozenset[str] = frozenset()
 
     @property
     def live_version(self) -> LiveVersion | None:
@@ -210,7 +212,10 @@ class LiveReplica:
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """One server as the cluster has it. `capabilities` are what it really offers, extras included."""
+    """One server as the cluster has it. `capabilities` are what it really offers, extras included.
+
+    `owned`: as in `LiveModel`.
+    """
 
     name: str
     spec: ServerSpec
@@ -221,6 +226,7 @@ class LiveServer:
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     deleting: bool = False
+    owned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

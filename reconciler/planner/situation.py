@@ -202,7 +202,7 @@ class Situation:
         assert self.desired is not None
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
-        return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
+        return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live)
 
 
 def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:

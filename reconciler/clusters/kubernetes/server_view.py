@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
@@ -79,6 +80,7 @@ def _server(
         labels=tuple(sorted(labels.items())),
         annotations=tuple(sorted(annotations.items())),
         deleting="deletionTimestamp" in metadata,
+        owned=metadata_of_ours(found),
     )
 
 
