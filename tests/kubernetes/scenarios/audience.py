@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -14,28 +14,25 @@ EVERY = 0.05
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one request. `at`: simulated seconds. `who`: `artifact@server-replica`, empty without an answer."""
+    """What became of one request.
+
+    Attributes:
+        at: the stand-in's seconds. who: `artifact@server-replica`, empty when it was not answered.
+    """
 
     at: float
     who: str = ""
 
 
-@dataclass
-class Seen:
-    """What one model answered, in order."""
-
-    answers: list[Answer] = field(default_factory=list)
-
-
 class Audience:
-    """Asks `models` at the inference port `address`. `seen`: by model."""
+    """Asks `models` at the inference port `address`. `seen`: the answers of each, in order."""
 
     def __init__(self, address: str, models: Sequence[str]) -> None:
-        self.seen: dict[str, Seen] = {model: Seen() for model in models}
+        self.seen: dict[str, list[Answer]] = {model: [] for model in models}
         self._address = address
 
     async def ask_on(self, clock: Callable[[], float]) -> None:
-        """Asks until cancelled; `clock` gives simulated seconds."""
+        """Asks until cancelled; `clock` gives the stand-in's seconds."""
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
             for model in self.seen:
                 tasks.create_task(self._ask_on(session, model, clock))
@@ -43,7 +40,7 @@ class Audience:
     async def _ask_on(self, session: aiohttp.ClientSession, model: str, clock: Callable[[], float]) -> None:
         while True:
             at = clock()
-            self.seen[model].answers.append(Answer(at, await self._ask(session, model)))
+            self.seen[model].append(Answer(at, await self._ask(session, model)))
             await asyncio.sleep(EVERY)
 
     async def _ask(self, session: aiohttp.ClientSession, model: str) -> str:
@@ -54,11 +51,11 @@ class Audience:
 
     async def met(self) -> None:
         """Waits until every model has been asked."""
-        while not all(seen.answers for seen in self.seen.values()):
+        while not all(answers for answers in self.seen.values()):
             await asyncio.sleep(0.01)
 
     async def asked_again(self) -> None:
         """Waits until every model has been asked twice from now on."""
-        before = {model: len(seen.answers) for model, seen in self.seen.items()}
-        while not all(len(seen.answers) >= before[model] + 2 for model, seen in self.seen.items()):
+        before = {model: len(answers) for model, answers in self.seen.items()}
+        while not all(len(answers) >= before[model] + 2 for model, answers in self.seen.items()):
             await asyncio.sleep(0.01)

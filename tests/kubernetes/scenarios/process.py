@@ -50,9 +50,6 @@ class Checkout:
             | {"spec": found["spec"]}
             for ref, found in manifests.objects.items()
         ]
-        for document in documents:
-            pod = document["spec"].get("podSpec") if isinstance(document["spec"], dict) else None
-            assert pod is None or document["kind"] == "Server"
         (self.folder / FILE).write_text(yaml.safe_dump_all(documents), encoding="utf-8")
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "--message", "What is to be served")
@@ -115,10 +112,8 @@ class Daemon:
             self._process.kill()
             raise
         await self._reading
-        said = (await self._complaints).decode()
-        assert kind is not None or not said, said
-        if kind is not None and said:
-            print(said)
+        if said := (await self._complaints).decode():
+            print(said)  # pytest shows it where a test fails
 
     async def _read(self) -> None:
         """Takes in one JSON document after the other."""

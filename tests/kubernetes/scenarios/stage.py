@@ -1,5 +1,5 @@
-"""A recording's state before, brought about for real: kubectl, the API server and the stand-in. Time is driven until all
-has settled, and then follows the clock.
+"""A recording's state before, brought about on the API server and the stand-in. Time is driven until all has settled,
+and then follows the clock.
 
 The objects are written with our field manager and our label, as if an earlier commit of ours had brought them there.
 """
@@ -13,10 +13,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.clusters.simulated import Rules
+from reconciler.clusters.documents import NOWHERE
+from reconciler.clusters.simulated import Artifact
 from reconciler.clusters.simulated.choices import SeededChoices
 from reconciler.model.manifests import INSTANCE_LABEL
 from tests.controlplane.running import ControlPlane
@@ -29,6 +30,8 @@ from tests.recordings.recording import Recording
 from tests.recordings.scripts import Manifests, Script, artifacts_of, script_of
 from tests.standin.kubectl import API_VERSION
 from tests.standin.standin import StandIn, stand_in
+
+Json = dict[str, Any]
 
 MANAGER = "model-reconciler"
 INSTANCE = "default"
@@ -54,7 +57,9 @@ class Stage:
     """A state before, on the air; made by `staged`.
 
     Attributes:
-        began: when it was, in the stand-in's seconds. audience: asks all models all the time.
+        audience: asks all models all the time. speed: simulated seconds per second.
+        sizes: per Server, the `spec.replicas` that it had since then, one after the other.
+        broken: something went wrong in the state before. began: when that ended, in the stand-in's seconds.
     """
 
     control_plane: ControlPlane
@@ -63,7 +68,9 @@ class Stage:
     found: StandIn
     audience: Audience
     speed: float
+    broken: bool = False
     began: float = 0.0
+    sizes: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def now(self) -> float:
@@ -80,6 +87,22 @@ class Stage:
         """The state before ends now."""
         self.found.advance()
         self.began = self.found.simulation.now
+        self.sizes = {name: [size] for name, size in self._sizes().items()}
+
+    def _sizes(self) -> dict[str, int]:
+        known = self.found.mirror.objects
+        servers = (one for one in known.values() if one["kind"] == "Server")
+        return {one["metadata"]["name"]: one["spec"].get("replicas", 1) for one in servers}
+
+    async def follow_sizes(self) -> None:
+        """Keeps `sizes` until cancelled."""
+        while True:
+            for name, size in self._sizes().items():
+                kept = self.sizes.setdefault(name, [])
+                if kept[-1:] != [size]:
+                    kept.append(size)
+            now = self._sizes()
+            await self.found.mirror.until(lambda now=now: self._sizes() != now)
 
     async def until(self, when: float) -> None:
         """Waits for a moment, in simulated seconds since the state before."""
@@ -137,12 +160,16 @@ _APPLY = ("--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 
 
 def _listed(objects: Sequence[Mapping[str, Any]]) -> str:
-    marks = {"labels": {INSTANCE_LABEL: INSTANCE}}
-    documents = [
-        {"apiVersion": API_VERSION, "kind": one["kind"], "metadata": {"name": one["name"], **marks}, "spec": one["spec"]}
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": _documents(objects)})
+
+
+def _documents(objects: Sequence[Mapping[str, Any]]) -> list[Json]:
+    ours = {INSTANCE_LABEL: INSTANCE}
+    return [
+        {"apiVersion": API_VERSION, "kind": one["kind"], "metadata": {"name": one["name"], "labels": ours}}
+        | {"spec": one["spec"]}
         for one in objects
     ]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
 
 
 def _resource(ref: str) -> str:
@@ -157,7 +184,6 @@ class _Builder:
         self._stage, self._choices = stage, choices
         self._simulation = stage.found.simulation
         self._manifests = Manifests()
-        self._writes = -1
 
     async def build(self) -> None:
         for number, operations in enumerate(self._stage.script.before):
@@ -173,24 +199,25 @@ class _Builder:
             await self._run_until(self._simulation.now + operation.seconds)
             return
         self._manifests = self._manifests.after(operation)
-        await self._stage.perform(self._whole(operation))
-        self._writes = -1
+        match operation:
+            case Apply(objects):
+                await self._apply(objects)
+            case Patch(ref, _) if ref in self._manifests.objects:
+                # All that the object has then is applied: fields written in two ways would have two owners.
+                kind, _, name = ref.partition("/")
+                await self._apply([{"kind": kind, "name": name, **self._manifests.objects[ref]}])
+            case _:
+                await self._stage.perform(operation)
         await self._seen()
         await self._run_until(self._simulation.now + OPERATION_SECONDS)
 
-    def _whole(self, operation: Operation) -> Operation:
-        """A patch as the apply of all that the object has then: fields written by two ways would have two owners."""
-        if isinstance(operation, Patch) and operation.ref in self._manifests.objects:
-            kind, _, name = operation.ref.partition("/")
-            return Apply(({"kind": kind, "name": name, **self._manifests.objects[operation.ref]},))
-        return operation
+    async def _apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
+        for document in _documents(objects):
+            await self._stage.found.api.apply(document["kind"], document["metadata"]["name"], document, MANAGER)
 
     async def _seen(self) -> None:
-        """Waits until the stand-in knows the objects as they are, if anybody has written since it did last."""
+        """Waits until the stand-in knows the objects as they are."""
         found = self._stage.found
-        if found.api.writes == self._writes:
-            return
-        self._writes = found.api.writes
         for kind in ("Server", "Model", "Experiment"):
             listed = await found.api.list(kind)
             there = {f"{kind}/{one['metadata']['name']}": _version(one) for one in listed["items"]}
@@ -209,7 +236,6 @@ class _Builder:
         await self._stage.found.flush()
         while (due := self._simulation.next_event_at()) is not None and due <= when:
             await self._stage.found.step()
-            await self._seen()
         self._simulation.run_until(when)
 
 
@@ -233,25 +259,24 @@ async def staged(
     """
     namespace = f"scenario-{next(_NUMBERS)}"
     script, choices = script_of(recording, after_steps=after_steps), RecordedChoices(recording, {})
-    ruled: Rules = rules(recording)
     await asyncio.to_thread(control_plane.kubectl, "create", "namespace", namespace)
-    async with stand_in(
-        control_plane.kubeconfig, namespace, ruled, artifacts_of(recording), choices, speed=None
-    ) as found:
+    artifacts = {NOWHERE: Artifact(missing=True), **artifacts_of(recording)}
+    async with stand_in(control_plane.kubeconfig, namespace, rules(recording), artifacts, choices, speed=None) as found:
         audience = Audience(f"http://127.0.0.1:{found.ports.inference}", models_of(script))
-        stage = Stage(control_plane, namespace, script, found, audience, speed)
+        stage = Stage(control_plane, namespace, script, found, audience, speed, broken=after_steps > 0)
         await _Builder(stage, choices).build()
         found.simulation.world.choices = SeededChoices(seed)
         stage.began = found.simulation.now
         clock = asyncio.create_task(found.follow_clock(speed))
-        asking = asyncio.create_task(audience.ask_on(lambda: stage.now))
+        asking = asyncio.create_task(audience.ask_on(lambda: stage.now + stage.began))
+        looking = asyncio.create_task(stage.follow_sizes())
         try:
             await audience.met()
             yield stage
         finally:
-            for task in (asking, clock):
+            for task in (asking, looking, clock):
                 task.cancel()
-            await asyncio.gather(asking, clock, return_exceptions=True)
+            await asyncio.gather(asking, looking, clock, return_exceptions=True)
 
 
 def models_of(script: Script) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reconciler.simulate.history import Answerer, History, ModelHistory, Stretch
-from tests.kubernetes.scenarios.audience import Seen
+from tests.kubernetes.scenarios.audience import Answer
 from tests.kubernetes.scenarios.process import Checkout, Daemon
 from tests.kubernetes.scenarios.stage import Stage
 from tests.recordings.operations import Operation
@@ -30,14 +31,21 @@ class Outcome:
 
     Attributes:
         history: who answered. lost: requests that nobody answered though the model had answered before, by model.
+        sizes: per Server, the `spec.replicas` that it had, one after the other.
         reports: those of our passes, as JSON; empty when it was done plainly.
         seconds: simulated, from the last commit until our pass found nothing more to do; None when it always did.
     """
 
     history: History
-    lost: dict[str, int]
+    lost: Mapping[str, int]
+    sizes: Mapping[str, Sequence[int]]
     reports: tuple[Json, ...] = ()
     seconds: float | None = None
+
+    @property
+    def waited_for(self) -> list[Json]:
+        """The decisions of all passes that something was waited for."""
+        return [decision for report in self.reports for decision in waiting(report)]
 
     @property
     def open(self) -> list[Json]:
@@ -68,20 +76,30 @@ async def ours(stage: Stage, folder: Path) -> Outcome:
         folder: an empty one, for the repository and the cache.
     """
     checkout = Checkout(folder / "repository")
+    happenings: list[tuple[float, Operation | Manifests]] = [*stage.script.commits, *stage.script.incidents]
+    happenings.sort(key=lambda one: one[0])
     checkout.commit(stage.script.first)
+    if stage.broken:  # a pass would mend it before anything happens
+        stage.begin()
+        await _happen(stage, checkout, happenings.pop(0))
     async with Daemon(stage, checkout, folder) as daemon:
         await daemon.reported(checkout.head)
-        stage.begin()
-        happenings: list[tuple[float, Operation | Manifests]] = [*stage.script.commits, *stage.script.incidents]
-        for at, happening in sorted(happenings, key=lambda one: one[0]):
-            await stage.until(at)
-            if isinstance(happening, Manifests):
-                checkout.commit(happening)
-            else:
-                await stage.perform(happening)
+        if not stage.broken:
+            stage.begin()
+        for happening in happenings:
+            await _happen(stage, checkout, happening)
         seconds = await _over(stage, daemon, checkout)
         await stage.audience.asked_again()
         return _outcome(stage, tuple(daemon.reports), seconds)
+
+
+async def _happen(stage: Stage, checkout: Checkout, happening: tuple[float, Operation | Manifests]) -> None:
+    at, what = happening
+    await stage.until(at)
+    if isinstance(what, Manifests):
+        await asyncio.to_thread(checkout.commit, what)
+    else:
+        await stage.perform(what)
 
 
 async def _over(stage: Stage, daemon: Daemon, checkout: Checkout) -> float | None:
@@ -91,34 +109,32 @@ async def _over(stage: Stage, daemon: Daemon, checkout: Checkout) -> float | Non
         await daemon.reported(checkout.head)
         latest = daemon.reports[-1]
         done = not latest["actions"] and not waiting(latest)
-        found = stage.now
         if done or latest["commit"]["hash"] != checkout.head:
             await stage.quiet()
         if done and daemon.reports[-1] is latest and stage.now >= stage.script.seconds - 1:
             return max(daemon.times[-1] - last, 0.0)
-        await asyncio.sleep(0.2 if found else 0.0)
+        await asyncio.sleep(0.2)
     return None
 
 
 def _outcome(stage: Stage, reports: tuple[Json, ...] = (), seconds: float | None = None) -> Outcome:
-    models = {name: _history(stage.script, name, seen) for name, seen in stage.audience.seen.items()}
+    models = {name: _history(stage, name, answers) for name, answers in stage.audience.seen.items()}
     lost = {name: sum(stretch.off for stretch in model.at_risk) for name, model in models.items()}
     history = History(tuple(models.values()), (), stage.now, seconds)
-    return Outcome(history, {name: count for name, count in lost.items() if count}, reports, seconds)
+    return Outcome(history, {name: count for name, count in lost.items() if count}, stage.sizes, reports, seconds)
 
 
-def _history(script: Script, name: str, seen: Seen) -> ModelHistory:
+def _history(stage: Stage, name: str, answers: list[Answer]) -> ModelHistory:
     """One stretch per request, from it to the next."""
-    answers = seen.answers
-    ends = [*(answer.at for answer in answers[1:]), answers[-1].at]
+    times = [answer.at - stage.began for answer in answers]
     stretches = tuple(
         Stretch(
-            answer.at,
+            at,
             end,
             ((Answerer(answer.who.partition("@")[0]), 1.0),) if answer.who else (),
-            _wanted(script, name, answer.at),
+            _wanted(stage.script, name, at),
         )
-        for answer, end in zip(answers, ends, strict=True)
+        for answer, at, end in zip(answers, times, [*times[1:], times[-1]], strict=True)
     )
     return ModelHistory(name, stretches)
 
