@@ -10,9 +10,11 @@ import enum
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
+from reconciler.model.canonical import canonical_json as canonical_json  # noqa: PLC0414 - whoever reads manifests needs it
 from reconciler.model.experiments import ExperimentSpec
+from reconciler.model.pipelines import PipelineSpec
 
 PREFIX = "model-reconciler.io/"
 """Prefix of all our labels and annotations."""
@@ -165,6 +167,14 @@ class ServerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedPolicy:
+    """What our annotations on an Experiment or a Pipeline say."""
+
+    suspend: bool = False
+    prune: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSpec:
     """`Server.spec`.
 
@@ -230,14 +240,44 @@ class ServerManifest:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentManifest:
-    """One Experiment document. `labels` and `annotations` are the user's own."""
+    """One Experiment document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
 
+    kind: ClassVar[str] = "Experiment"
     name: str
     spec: ExperimentSpec
     source: Source
     namespace: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    policy: CarriedPolicy = CarriedPolicy()
+
+    @property
+    def ref(self) -> str:
+        """Kind and name: those of different kinds may have the same name."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineManifest:
+    """One Pipeline document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
+
+    kind: ClassVar[str] = "Pipeline"
+    name: str
+    spec: PipelineSpec
+    source: Source
+    namespace: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    policy: CarriedPolicy = CarriedPolicy()
+
+    @property
+    def ref(self) -> str:
+        """Kind and name: those of different kinds may have the same name."""
+        return f"{self.kind}/{self.name}"
+
+
+CarriedManifest = ExperimentManifest | PipelineManifest
+"""One document of what is carried along (docs/glossary.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,21 +294,21 @@ class DesiredState:
     servers: tuple[ServerManifest, ...] = ()
     skipped: int = 0
     experiments: tuple[ExperimentManifest, ...] = ()
+    pipelines: tuple[PipelineManifest, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "models", tuple(sorted(self.models, key=lambda m: m.name)))
-        object.__setattr__(self, "servers", tuple(sorted(self.servers, key=lambda s: s.name)))
-        object.__setattr__(self, "experiments", tuple(sorted(self.experiments, key=lambda e: e.name)))
+        for attribute in ("models", "servers", "experiments", "pipelines"):
+            object.__setattr__(self, attribute, tuple(sorted(getattr(self, attribute), key=lambda item: item.name)))
+
+    @property
+    def carried(self) -> tuple[CarriedManifest, ...]:
+        """What is carried along: the pipelines, then the experiments."""
+        return (*self.pipelines, *self.experiments)
 
     @property
     def digest(self) -> str:
         """Identifies what is desired, whatever commit, file or line says it."""
         content = [[m.name, repr(m.spec), repr(m.policy), m.namespace, m.labels, m.annotations] for m in self.models]
         content += [[s.name, repr(s.spec), repr(s.policy), s.namespace, s.labels, s.annotations] for s in self.servers]
-        content += [[e.name, repr(e.spec), e.namespace, e.labels, e.annotations] for e in self.experiments]
+        content += [[c.ref, repr(c.spec), repr(c.policy), c.namespace, c.labels, c.annotations] for c in self.carried]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
-
-
-def canonical_json(value: Any) -> str:
-    """Returns `value` as JSON text with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -10,7 +10,7 @@ from reconciler.model.plan import Decision, Reason, Verb
 def experiment_decisions(desired: DesiredState) -> tuple[Decision, ...]:
     """Returns one decision for each Experiment in Git, sorted by name: not applied, and what it says."""
     return tuple(
-        Decision("Experiment", e.name, Verb.NOT_APPLIED, Reason.EXPERIMENT, detail=_says(e.spec), source=e.source)
+        Decision("Experiment", e.name, Verb.NOT_APPLIED, Reason.NOT_CARRIED, detail=_says(e.spec), source=e.source)
         for e in desired.experiments
     )
 

@@ -6,12 +6,27 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.errors import ManifestsInvalid, Problem
-from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
+from reconciler.model.codec import (
+    carried_policy,
+    model_policy,
+    model_spec_from_json,
+    server_policy,
+    server_spec_from_json,
+)
 from reconciler.model.experiments import experiment_spec_from_json
-from reconciler.model.manifests import PREFIX, DesiredState, ExperimentManifest, ModelManifest, ServerManifest
+from reconciler.model.manifests import (
+    PREFIX,
+    DesiredState,
+    ExperimentManifest,
+    ModelManifest,
+    PipelineManifest,
+    ServerManifest,
+)
+from reconciler.model.pipelines import pipeline_spec_from_json
 from reconciler.repository.documents import Sorted, sort_document
 from reconciler.repository.experiment_checks import experiment_problems
 from reconciler.repository.metadata_checks import annotation_texts, metadata_problems
+from reconciler.repository.pipeline_checks import pipeline_problems
 from reconciler.repository.references import duplicate_problems, reference_problems
 from reconciler.repository.schemas import schema_problems
 from reconciler.repository.spec_checks import spec_problems
@@ -46,6 +61,7 @@ def desired_state(
     all_problems += duplicate_problems(found.subjects)
     all_problems += reference_problems(found.subjects, complete=complete)
     all_problems += experiment_problems(found.subjects, complete=complete)
+    all_problems += pipeline_problems(found.subjects)
     if all_problems:
         raise ManifestsInvalid(tuple(dict.fromkeys(all_problems)))
     return DesiredState(
@@ -54,6 +70,7 @@ def desired_state(
         tuple(_server(subject) for subject in found.subjects if subject.kind == "Server"),
         found.skipped,
         tuple(_experiment(subject) for subject in found.subjects if subject.kind == "Experiment"),
+        tuple(_pipeline(subject) for subject in found.subjects if subject.kind == "Pipeline"),
     )
 
 
@@ -95,6 +112,17 @@ def _experiment(subject: Subject) -> ExperimentManifest:
         name=subject.value["metadata"]["name"],
         spec=experiment_spec_from_json(subject.value["spec"]),
         source=subject.source,
+        policy=carried_policy(annotation_texts(subject))[0],
+        **_metadata(subject),
+    )
+
+
+def _pipeline(subject: Subject) -> PipelineManifest:
+    return PipelineManifest(
+        name=subject.value["metadata"]["name"],
+        spec=pipeline_spec_from_json(subject.value["spec"]),
+        source=subject.source,
+        policy=carried_policy(annotation_texts(subject))[0],
         **_metadata(subject),
     )
 

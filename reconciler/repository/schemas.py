@@ -47,7 +47,7 @@ _WRITTEN_BY_THE_CLUSTER = frozenset(
 
 @cache
 def schema(kind: str) -> dict[str, Any]:
-    """Returns the published JSON Schema of `kind` (`Model`, `Server` or `Experiment`)."""
+    """Returns the published JSON Schema of `kind` (one of `documents.KINDS`)."""
     file = f"{kind.lower()}.schema.json"
     package = FilePath(__file__).parents[1]
     # An installed package carries the schemas inside itself, a source tree beside itself.

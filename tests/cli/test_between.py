@@ -138,7 +138,7 @@ def test_an_experiment_is_told_as_not_applied_and_the_exit_code_is_what_it_was(
     assert plan("--from", "main", "--detailed-exitcode") == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "Nothing to do: 2 in sync, 1 not applied" in told
-    assert "not applied Experiment more more.yaml:1 experiments are read and checked, and not applied" in told
+    assert "not applied Experiment more more.yaml:1 this cluster has neither experiments nor pipelines" in told
     assert plan("--from", "main", "-o", "markdown") == 0
     assert "**not applied** Experiment more" in capsys.readouterr().out
 

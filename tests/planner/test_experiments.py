@@ -33,7 +33,7 @@ def test_every_experiment_is_told_as_not_applied_after_servers_and_models() -> N
         ("Experiment", "a"),
         ("Experiment", "b"),
     ]
-    assert all((d.verb, d.reason, d.source) == (Verb.NOT_APPLIED, Reason.EXPERIMENT, SOURCE) for d in found[2:])
+    assert all((d.verb, d.reason, d.source) == (Verb.NOT_APPLIED, Reason.NOT_CARRIED, SOURCE) for d in found[2:])
     assert found[2].detail == "iris 90, next 10 by weight; 5 % copied to shadow"
     assert found[3].detail == "iris 90, next 10 by weight, in the place of iris"
 
