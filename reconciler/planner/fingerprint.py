@@ -1,4 +1,4 @@
-"""Identifies the live state that a plan was made from: versions, placements, routes, owners and limits.
+"""Identifies the live state that a plan was made from: versions, placements, routes, owners, limits, what is carried.
 
 Times, requests in flight and free room are left out: they change while nothing that matters to a saved plan does.
 """
@@ -39,4 +39,15 @@ def fingerprint(live: LiveState) -> str:
         ]
         for server in live.servers
     ]
-    return hashlib.sha256(canonical_json([models, servers]).encode()).hexdigest()[:12]
+    carried = [
+        [
+            item.ref,
+            item.spec.meaning,
+            item.instance,
+            sorted(item.labels),
+            sorted(item.annotations),
+            item.deleting,
+        ]
+        for item in live.carried
+    ]
+    return hashlib.sha256(canonical_json([models, servers, carried]).encode()).hexdigest()[:12]

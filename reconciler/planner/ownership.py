@@ -6,10 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from reconciler.model.manifests import COMMIT_ANNOTATION, INSTANCE_LABEL, PREFIX, ModelManifest, ServerManifest
+from reconciler.model.manifests import (
+    COMMIT_ANNOTATION,
+    INSTANCE_LABEL,
+    PREFIX,
+    CarriedManifest,
+    ModelManifest,
+    ServerManifest,
+)
 
 Pairs = tuple[tuple[str, str], ...]
-ManifestT = TypeVar("ManifestT", ModelManifest, ServerManifest)
+ManifestT = TypeVar("ManifestT", bound=ModelManifest | ServerManifest | CarriedManifest)
 
 
 def marked(manifest: ManifestT, instance: str, commit: str) -> ManifestT:
@@ -22,7 +29,7 @@ def marked(manifest: ManifestT, instance: str, commit: str) -> ManifestT:
 
 
 def metadata_differs(
-    manifest: ModelManifest | ServerManifest,
+    manifest: ModelManifest | ServerManifest | CarriedManifest,
     policy: Mapping[str, str],
     policy_names: Iterable[str],
     live_labels: Pairs,
