@@ -1,0 +1,151 @@
+"""The scheduler's gRPC service, asked for a snapshot of all models and Servers (docs/seldon.md, "Status: what to
+believe"). Only read: a model loaded by it would be one that the operator does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+import grpc.aio
+
+from reconciler.clusters.kubernetes import scheduler_pb2 as wire
+from reconciler.clusters.kubernetes.reported import (
+    Reported,
+    ReportedModel,
+    ReportedReplica,
+    ReportedServer,
+    ReportedVersion,
+)
+from reconciler.errors import ClusterUnavailable
+from reconciler.model.live import ReplicaState, VersionState
+
+SUBSCRIBER = "model-reconciler"
+"""How we name ourselves to the scheduler."""
+
+SECONDS = 20.0
+"""Within which a snapshot must be over."""
+
+_SERVICE = "/seldon.mlops.scheduler.Scheduler/"
+
+VERSION_STATES: dict[int, VersionState] = {
+    wire.MODEL_PROGRESSING: VersionState.PROGRESSING,
+    wire.MODEL_AVAILABLE: VersionState.AVAILABLE,
+    wire.MODEL_FAILED: VersionState.FAILED,
+    wire.MODEL_TERMINATING: VersionState.TERMINATING,
+    wire.MODEL_TERMINATED: VersionState.TERMINATED,
+    wire.MODEL_TERMINATE_FAILED: VersionState.TERMINATE_FAILED,
+    wire.MODEL_SCHEDULE_FAILED: VersionState.SCHEDULE_FAILED,
+    wire.MODEL_SCALED_DOWN: VersionState.SCALED_DOWN,
+    wire.MODEL_CREATE: VersionState.PROGRESSING,
+    wire.MODEL_TERMINATE: VersionState.TERMINATING,
+}
+"""The scheduler's states of a version; any other is unknown."""
+
+REPLICA_STATES: dict[int, ReplicaState] = {
+    wire.REPLICA_UNKNOWN: ReplicaState.LOAD_REQUESTED,  # not told yet: it takes memory
+    wire.REPLICA_LOAD_REQUESTED: ReplicaState.LOAD_REQUESTED,
+    wire.REPLICA_LOADING: ReplicaState.LOADING,
+    wire.REPLICA_LOADED: ReplicaState.LOADED,
+    wire.REPLICA_LOAD_FAILED: ReplicaState.LOAD_FAILED,
+    wire.REPLICA_UNLOAD_REQUESTED: ReplicaState.UNLOAD_REQUESTED,
+    wire.REPLICA_UNLOADING: ReplicaState.UNLOADING,
+    wire.REPLICA_UNLOADED: ReplicaState.UNLOADED,
+    wire.REPLICA_UNLOAD_FAILED: ReplicaState.UNLOAD_FAILED,
+    wire.REPLICA_AVAILABLE: ReplicaState.AVAILABLE,
+    wire.REPLICA_LOADED_UNAVAILABLE: ReplicaState.LOADED_UNAVAILABLE,
+    wire.REPLICA_UNLOAD_ENVOY_REQUESTED: ReplicaState.UNLOAD_REQUESTED,
+    wire.REPLICA_DRAINING: ReplicaState.DRAINING,
+}
+"""The scheduler's states of a version on a server replica."""
+
+
+class Scheduler(Protocol):
+    """Who can say what the scheduler knows."""
+
+    async def snapshot(self) -> Reported:
+        """Returns all models and Servers. Raises ClusterUnavailable without an answer."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+class GrpcScheduler:
+    """The scheduler behind an address.
+
+    Args:
+        address: `host:port`. tls: files of CA, certificate and key for mTLS; None for plain text.
+    """
+
+    def __init__(self, address: str, tls: tuple[Path, Path, Path] | None = None) -> None:
+        self.address = address
+        options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(address, options=options)
+        else:
+            ca, certificate, key = (path.read_bytes() for path in tls)
+            credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+            self._channel = grpc.aio.secure_channel(address, credentials, options=options)
+        self._parsed: dict[bytes, ReportedModel] = {}
+
+    async def snapshot(self) -> Reported:
+        """Returns all models and Servers; a model that is reported as before is the very same object."""
+        models = wire.ModelStatusRequest(subscriber_name=SUBSCRIBER, all_versions=True)
+        servers = wire.ServerStatusRequest(subscriber_name=SUBSCRIBER)
+        try:
+            raw = [answer async for answer in self._call("ModelStatus", models)]
+            found = [answer async for answer in self._call("ServerStatus", servers)]
+        except grpc.aio.AioRpcError as error:
+            why = f"{error.code().name}: {' '.join((error.details() or '').split())}"
+            raise ClusterUnavailable(f"no answer from Seldon's scheduler at {self.address}", why=why) from error
+        self._parsed = {answer: self._parsed.get(answer) or _model(answer) for answer in raw}
+        answers = map(wire.ServerStatusResponse.FromString, found)
+        return Reported(
+            {model.name: model for model in self._parsed.values()},
+            {answer.server_name: _server(answer) for answer in answers},
+        )
+
+    def _call(
+        self, method: str, request: wire.ModelStatusRequest | wire.ServerStatusRequest
+    ) -> grpc.aio.UnaryStreamCall[bytes, bytes]:
+        call = self._channel.unary_stream(_SERVICE + method)
+        return call(request.SerializeToString(), timeout=SECONDS, wait_for_ready=False)
+
+    async def close(self) -> None:
+        """Lets go of the connection."""
+        await self._channel.close()
+
+
+def _model(answer: bytes) -> ReportedModel:
+    found = wire.ModelStatusResponse.FromString(answer)
+    versions = tuple(sorted((_version(v) for v in found.versions), key=lambda v: v.number))
+    namespace = next((v.kubernetes_meta.namespace for v in found.versions), "")
+    return ReportedModel(found.model_name, versions, namespace, found.deleted)
+
+
+def _version(found: wire.ModelVersionStatus) -> ReportedVersion:
+    replicas = {
+        index: REPLICA_STATES.get(replica.state, ReplicaState.LOAD_REQUESTED)
+        for index, replica in found.model_replica_state.items()
+    }
+    why = found.state.reason or next((r.reason for r in found.model_replica_state.values() if r.reason), "")
+    return ReportedVersion(
+        number=found.version,
+        generation=found.kubernetes_meta.generation,
+        server=found.server_name,
+        state=VERSION_STATES.get(found.state.state, VersionState.UNKNOWN),
+        reason=why,
+        available=found.state.available_replicas,
+        unavailable=found.state.unavailable_replicas,
+        replicas=tuple(sorted(replicas.items())),
+    )
+
+
+def _server(found: wire.ServerStatusResponse) -> ReportedServer:
+    replicas = tuple(
+        ReportedReplica(r.replica_idx, r.total_memory_bytes, r.available_memory_bytes, r.over_commit_percentage)
+        for r in found.resources
+    )
+    return ReportedServer(found.server_name, found.expected_replicas, tuple(sorted(replicas, key=lambda r: r.index)))

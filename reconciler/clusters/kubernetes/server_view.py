@@ -1,0 +1,148 @@
+"""Servers as they are: their objects, the StatefulSets of the same names, and the replicas that the scheduler reports.
+
+The Server's own status is not read: it stays Ready while its pods restart, and counts what is asked, not what there is
+(docs/seldon.md, "Servers").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
+from reconciler.model.codec import server_spec_from_json
+from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
+from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec
+
+Json = Mapping[str, Any]
+
+CAPABILITIES_VARIABLE = "SELDON_SERVER_CAPABILITIES"
+"""Environment variable of the container `agent` of a ServerConfig: what its servers can load, separated by commas."""
+
+_InFlight = Mapping[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerObjects:
+    """Objects by name."""
+
+    servers: Mapping[str, Json]
+    stateful_sets: Mapping[str, Json]
+    configs: Mapping[str, Json]
+
+
+def live_servers(
+    objects: ServerObjects, reported: Reported, models: Collection[LiveModel], in_flight: _InFlight
+) -> Iterator[LiveServer]:
+    """Yields every Server there is, and those without an object that the scheduler still has replicas of.
+
+    Args:
+        in_flight: bytes of the loads in flight per Server and replica: the scheduler takes them off what it reports as
+            free (docs/seldon.md, "Room is not what is free").
+    """
+    offers = {config.name: config.capabilities for config in server_configs(objects.configs)}
+    for name, found in objects.servers.items():
+        yield _server(name, found, objects, reported, models, in_flight, offers)
+    for name, server in reported.servers.items():
+        if name not in objects.servers and server.replicas:
+            replicas = tuple(_replica(name, r, in_flight, ready=False) for r in server.replicas)
+            yield LiveServer(name, ServerSpec(""), frozenset(), replicas, deleting=True)
+
+
+def _server(
+    name: str,
+    found: Json,
+    objects: ServerObjects,
+    reported: Reported,
+    models: Collection[LiveModel],
+    in_flight: _InFlight,
+    offers: Mapping[str, frozenset[str]],
+) -> LiveServer:
+    metadata, spec = found["metadata"], server_spec_of(found)
+    stays = set(range(spec.wanted_replicas)) - _restarting(objects.stateful_sets.get(name), spec)
+    there = {r.index: r for r in reported.servers[name].replicas} if name in reported.servers else {}
+    limit = _limit(spec, objects.configs.get(spec.server_config))
+    replicas = [_replica(name, r, in_flight, ready=r.index in stays) for r in there.values()]
+    replicas += [LiveReplica(i, limit, limit, ready=False) for i in range(spec.wanted_replicas) if i not in there]
+    draining = _held(name, models) - there.keys() - set(range(spec.wanted_replicas))
+    replicas += [LiveReplica(index, limit, 0, ready=False) for index in draining]
+    labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
+    own = offers.get(spec.server_config, frozenset()) if spec.capabilities is None else frozenset(spec.capabilities)
+    return LiveServer(
+        name=name,
+        spec=spec,
+        capabilities=own | frozenset(spec.extra_capabilities),
+        replicas=tuple(sorted(replicas, key=lambda replica: replica.index)),
+        instance=labels.get(INSTANCE_LABEL),
+        namespace=metadata.get("namespace"),
+        labels=tuple(sorted(labels.items())),
+        annotations=tuple(sorted(annotations.items())),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _replica(server: str, replica: ReportedReplica, in_flight: _InFlight, *, ready: bool) -> LiveReplica:
+    room = max(0, replica.free - in_flight.get((server, replica.index), 0))
+    return LiveReplica(replica.index, replica.limit, room, ready)
+
+
+def _held(server: str, models: Collection[LiveModel]) -> set[int]:
+    """Returns the indices of the replicas on which some version still is."""
+    return {index for model in models for v in model.versions if v.server == server for index in v.occupied}
+
+
+def _restarting(found: Json | None, spec: ServerSpec) -> set[int]:
+    """Returns the indices of the replicas that are still to restart with a new pod template.
+
+    A StatefulSet restarts its pods one after the other, the highest index first. One that has not been looked at since
+    it was changed may be about to restart them all.
+    """
+    if found is None:
+        return set()
+    metadata, status = found.get("metadata") or {}, found.get("status") or {}
+    if not status or status.get("currentRevision") == status.get("updateRevision"):
+        return set()
+    asked = int((found.get("spec") or {}).get("replicas") or 0)
+    updated = int(status.get("updatedReplicas") or 0)
+    if int(status.get("observedGeneration") or 0) < int(metadata.get("generation") or 0):
+        updated = 0
+    return set(range(max(0, max(asked, spec.wanted_replicas) - updated)))
+
+
+def server_spec_of(found: Json) -> ServerSpec:
+    """Returns the spec of a Server's object; what cannot be read in its podSpec counts as unset."""
+    spec = found.get("spec")
+    fields = spec if isinstance(spec, dict) else {}
+    try:
+        return server_spec_from_json(fields)
+    except (ValueError, AttributeError, TypeError):
+        return server_spec_from_json({name: value for name, value in fields.items() if name != "podSpec"})
+
+
+def _limit(spec: ServerSpec, config: Json | None) -> int:
+    """Returns the bytes that may be scheduled on a replica that nobody reports yet."""
+    if spec.memory is not None or config is None:
+        return spec.limit
+    pod = (config.get("spec") or {}).get("podSpec")
+    return server_spec_of({"spec": {"serverConfig": spec.server_config, "podSpec": pod}}).limit
+
+
+def server_configs(found: Mapping[str, Json]) -> Iterator[ServerConfig]:
+    """Yields what new Servers of each ServerConfig would offer."""
+    for name, config in found.items():
+        yield ServerConfig(name, frozenset(filter(None, _capabilities(config))))
+
+
+def _capabilities(config: Json) -> list[str]:
+    pod = (config.get("spec") or {}).get("podSpec") or {}
+    for container in pod.get("containers") or []:
+        for variable in container.get("env") or [] if container.get("name") == "agent" else []:
+            if variable.get("name") == CAPABILITIES_VARIABLE:
+                return [part.strip() for part in str(variable.get("value") or "").split(",")]
+    return []
+
+
+def _texts(found: object) -> dict[str, str]:
+    items = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str)}

@@ -1,0 +1,184 @@
+"""Objects of the API server and reports of the scheduler → `LiveState`. Pure.
+
+An object's status is not read where the scheduler reports: it may be of an older generation without saying so. A
+version is the live spec's if its generation is the object's (docs/seldon.md, "Status: what to believe").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
+from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
+from reconciler.model.codec import model_spec_from_json
+from reconciler.model.live import LOADS_IN_FLIGHT, SELDON_TRAITS, LiveModel, LiveState, LiveVersion, VersionState
+from reconciler.model.manifests import INSTANCE_LABEL, ModelSpec
+from reconciler.model.records import Records, records
+
+Json = Mapping[str, Any]
+Objects = Mapping[str, Json]
+"""Objects of one kind by name."""
+
+_OVER = (VersionState.TERMINATED, VersionState.SCALED_DOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the API server has. Each attribute: objects of one kind, by name."""
+
+    models: Objects = field(default_factory=dict)
+    servers: Objects = field(default_factory=dict)
+    server_configs: Objects = field(default_factory=dict)
+    stateful_sets: Objects = field(default_factory=dict)
+
+
+class KnownSpecs:
+    """Specs by object and generation, as seen by this process: the scheduler names versions by generation only."""
+
+    def __init__(self) -> None:
+        self._specs: dict[tuple[str, int], ModelSpec] = {}
+
+    def keep(self, uid: str, generation: int, spec: ModelSpec) -> None:
+        """Keeps what an object said at a generation."""
+        self._specs[uid, generation] = spec
+
+    def spec(self, uid: str, generation: int) -> ModelSpec | None:
+        """Returns what an object said at a generation, None when nobody looked then."""
+        return self._specs.get((uid, generation))
+
+
+class View:
+    """Makes a `LiveState` of each look, and of what has not changed since the last one nothing anew."""
+
+    def __init__(self) -> None:
+        self._known = KnownSpecs()
+        self._models: dict[str, tuple[str, ReportedModel | None, LiveModel]] = {}
+
+    def live_state(self, seen: Seen, reported: Reported, observed_at: float, hold: str = "") -> LiveState:
+        """Returns what is live. `observed_at`: Unix time in seconds. `hold`: as in `LiveState`, if known already."""
+        models = {name: self._model(found, reported.models.get(name)) for name, found in seen.models.items()}
+        self._models = {name: self._models[name] for name in models}
+        in_flight = loads_in_flight(models.values())
+        servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs)
+        return LiveState(
+            observed_at=observed_at,
+            models=tuple(models.values()),
+            servers=tuple(live_servers(servers, reported, models.values(), in_flight)),
+            server_configs=tuple(server_configs(seen.server_configs)),
+            traits=SELDON_TRAITS,
+            hold=hold or _not_told(reported),
+        )
+
+    def _model(self, found: Json, reported: ReportedModel | None) -> LiveModel:
+        metadata = found["metadata"]
+        name, revision = metadata["name"], metadata.get("resourceVersion", "")
+        before = self._models.get(name)
+        if before is not None and before[0] == revision and before[1] is reported:
+            return before[2]
+        live = live_model(found, reported, self._known)
+        self._models[name] = (revision, reported, live)
+        return live
+
+
+def _not_told(reported: Reported) -> str:
+    late = sorted(name for name, server in reported.servers.items() if server.expected < 0)
+    return f"Seldon's scheduler has just restarted and does not know Server {late[0]} yet" if late else ""
+
+
+def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -> LiveModel:
+    """Returns one model; what its object says is kept in `known`."""
+    metadata = found["metadata"]
+    uid, generation = str(metadata.get("uid", "")), int(metadata.get("generation") or 0)
+    spec = spec_of(found)
+    known.keep(uid, generation, spec)
+    labels, annotations = texts(metadata.get("labels")), texts(metadata.get("annotations"))
+    kept = records(annotations)
+    model = None if reported is None or reported.deleted else reported
+    now = _Now(uid, generation, spec, kept, known)
+    versions = () if model is None else model.versions
+    shown = [v for v in versions if v is versions[-1] or v.state not in _OVER]
+    return LiveModel(
+        name=str(metadata["name"]),
+        spec=spec,
+        instance=labels.get(INSTANCE_LABEL),
+        namespace=metadata.get("namespace"),
+        labels=tuple(sorted(labels.items())),
+        annotations=tuple(sorted(annotations.items())),
+        versions=tuple(_version(v, now, latest=v is versions[-1]) for v in shown),
+        route=() if model is None else model.route,
+        deleting="deletionTimestamp" in metadata,
+        failure=kept.failure,
+        rollout=kept.rollout,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What the object says now, and what it said before."""
+
+    uid: str
+    generation: int
+    spec: ModelSpec
+    kept: Records
+    known: KnownSpecs
+
+
+def _version(version: ReportedVersion, now: _Now, *, latest: bool) -> LiveVersion:
+    spec = now.known.spec(now.uid, version.generation)
+    asked = version.available + version.unavailable
+    return LiveVersion(
+        number=version.number,
+        digest=spec.digest if spec is not None else _unknown(version, latest=latest),
+        memory=_memory(spec, now),
+        server=version.server,
+        state=version.state,
+        replicas=version.replicas,
+        wanted=spec.wanted_replicas if spec is not None else asked,
+        reason=version.reason,
+    )
+
+
+def _unknown(version: ReportedVersion, *, latest: bool) -> str | None:
+    """Returns the digest of a version whose spec nobody saw.
+
+    Of the latest version that means that the object says something newer, which the scheduler has not taken in: what
+    stands here equals no digest, so that nothing is taken for granted. Of an older one it is simply unknown.
+    """
+    return f"generation {version.generation}" if latest else None
+
+
+def _memory(spec: ModelSpec | None, now: _Now) -> int:
+    """Returns the bytes that a version takes. One nobody saw takes what is on record, else what the live one takes."""
+    if spec is None:
+        spec = now.spec if now.kept.rollout is None else now.kept.rollout.previous
+    return spec.memory or 0
+
+
+def spec_of(found: Json) -> ModelSpec:
+    """Returns the spec of a Model's object; memory that is no quantity counts as unset."""
+    spec = found.get("spec")
+    fields = spec if isinstance(spec, dict) else {}
+    try:
+        return model_spec_from_json(fields)
+    except (ValueError, AttributeError):
+        return model_spec_from_json({name: value for name, value in fields.items() if name != "memory"})
+
+
+def texts(found: object) -> dict[str, str]:
+    """Returns labels or annotations; what is no text is left out."""
+    items = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str)}
+
+
+def loads_in_flight(models: Iterator[LiveModel] | Any) -> dict[tuple[str, int], int]:
+    """Returns the bytes of the loads in flight, per Server and replica index."""
+    taken: dict[tuple[str, int], int] = {}
+    for model in models:
+        for version in model.versions:
+            for index, state in version.replicas:
+                if state in LOADS_IN_FLIGHT:
+                    slot = (version.server, index)
+                    taken[slot] = taken.get(slot, 0) + version.memory
+    return taken

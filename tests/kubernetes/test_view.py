@@ -1,0 +1,118 @@
+"""What is read off API server and scheduler is what a simulated cluster knows of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.clusters.kubernetes.reported import Reported
+from reconciler.clusters.kubernetes.view import Seen, View
+from reconciler.clusters.simulated import Simulation
+from reconciler.clusters.simulated.records import Scheduler
+from reconciler.clusters.simulated.view import live_state
+from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
+from tests.kubernetes import told
+from tests.recordings.artifacts import artifacts_in
+from tests.recordings.operations import Wait
+from tests.recordings.player import OPERATION_SECONDS, carry_out, rules, settle
+from tests.recordings.recording import read_recording
+
+RECORDED = sorted((Path(__file__).parent.parent / "recorded").glob("*.yaml"))
+FROZEN = {"experiment-all-zero"}
+"""Where an experiment freezes all routes, so that they do not follow from the states of versions."""
+
+
+def moments(path: Path) -> Iterator[Simulation]:
+    """Plays a recording's operations, and yields the simulation after everything that happens."""
+    recording = read_recording(path)
+    everything = tuple(operation for _, operations in recording.stages for operation in operations)
+    simulation = Simulation(rules(recording), artifacts_in(everything))
+    for stage, (_, operations) in enumerate(recording.stages):
+        for operation in operations:
+            if not isinstance(operation, Wait):
+                carry_out(simulation, operation)
+            pause = operation.seconds if isinstance(operation, Wait) else OPERATION_SECONDS
+            yield from _until(simulation, simulation.now + pause)
+        if stage == 0:
+            settle(simulation)
+        else:
+            yield from _until(simulation, simulation.now + recording.steps[stage - 1].seconds)
+
+
+def _until(simulation: Simulation, end: float) -> Iterator[Simulation]:
+    yield simulation
+    while (due := simulation.next_event_at()) is not None and due <= end:
+        simulation.step()
+        yield simulation
+    simulation.run_until(end)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_the_view_shows_what_the_simulated_cluster_shows(path: Path) -> None:
+    view = View()
+    for simulation in moments(path):
+        world = simulation.world
+        if world.scheduler is not Scheduler.UP or world.now < world.routes_held_until:
+            continue
+        found = view.live_state(told.seen(world), told.reported(world), world.now)
+        known = live_state(world, 0.0)
+        routes = path.stem not in FROZEN
+        assert _models(found, routes=routes) == _models(known, routes=routes)
+        assert _servers(found) == _servers(known)
+
+
+def _models(live: LiveState, *, routes: bool) -> list[LiveModel]:
+    return [
+        dataclasses.replace(model, versions=tuple(_versions(model)), route=model.route if routes else ())
+        for model in live.models
+    ]
+
+
+def _versions(model: LiveModel) -> Iterator[LiveVersion]:
+    """The scheduler names versions by generation: what older ones asked for is not told."""
+    for version in model.versions[:-1]:
+        yield dataclasses.replace(version, digest=None, memory=0, wanted=0)
+    for version in model.versions[-1:]:
+        yield dataclasses.replace(version, digest=None) if version.digest != model.spec.digest else version
+
+
+def _servers(live: LiveState) -> list[LiveServer]:
+    """Servers whose object is gone show as little as replicas that are not ready."""
+    return [
+        dataclasses.replace(server, replicas=tuple(replica for replica in server.replicas if replica.ready))
+        for server in live.servers
+        if not server.deleting
+    ]
+
+
+def _model(generation: int) -> dict[str, object]:
+    metadata = {"name": "m", "uid": "1", "generation": generation, "resourceVersion": str(generation)}
+    return {"metadata": metadata, "spec": {"storageUri": f"gs://m/{generation}", "memory": "100k"}}
+
+
+def test_a_version_older_than_the_object_equals_no_digest_until_it_was_seen() -> None:
+    simulation = Simulation(rules(read_recording(RECORDED[0])))
+    simulation.apply([{"kind": "Server", "name": "mlserver", "spec": {"serverConfig": "mlserver"}}])
+    simulation.run_until(20)
+    simulation.apply([{"kind": "Model", "name": "m", "spec": {"storageUri": "gs://m/1", "memory": "100k"}}])
+    simulation.run_until(30)
+    report = told.reported(simulation.world)
+    late = View().live_state(Seen(models={"m": _model(2)}), report, 0).models[0].versions[0]
+    assert late.digest == "generation 1"
+    view = View()
+    before = view.live_state(Seen(models={"m": _model(1)}), report, 0).models[0]
+    after = view.live_state(Seen(models={"m": _model(2)}), report, 0).models[0]
+    assert before.versions[0].digest == before.spec.digest == after.versions[0].digest
+
+
+def test_a_model_that_nobody_reports_has_no_version() -> None:
+    assert View().live_state(Seen(models={"m": _model(1)}), Reported(), 0).models[0].versions == ()
+
+
+@pytest.mark.parametrize("odd", [{"spec": None}, {"spec": {"memory": "lots"}}, {"spec": {"explainer": {"type": 1}}}])
+def test_an_absurd_object_is_shown_and_stops_nothing(odd: dict[str, object]) -> None:
+    found = {"metadata": {"name": "m"}, **odd}
+    assert View().live_state(Seen(models={"m": found}), Reported(), 0).models[0].spec.memory is None
