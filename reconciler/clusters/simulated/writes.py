@@ -6,7 +6,8 @@ annotations, and one field that nobody reads where the scheduler must try again.
     load of what failed or waits, retrigger    the same apply with `spec.preloaded` turned round
     adopt                                      labels and annotations only
     probe                                      a throw-away Model, deleted when it has told what it was for
-    withdraw, decommission, delete-server      delete, without waiting
+    apply                                      server-side apply of the manifest
+    withdraw, decommission, remove, …          delete, without waiting
     shift, drain, unload, wait-deleted         nothing: the cluster does it by itself
 """
 
@@ -20,14 +21,23 @@ from reconciler.clusters.simulated.rules import Artifact
 from reconciler.clusters.simulated.simulation import Simulation
 from reconciler.errors import ActionRefused
 from reconciler.model.codec import (
+    carried_policy_annotations,
     model_policy_annotations,
     model_spec_from_json,
     model_spec_to_json,
     server_policy_annotations,
     server_spec_to_json,
 )
+from reconciler.model.experiments import experiment_spec_to_json
 from reconciler.model.live import LOADS_IN_FLIGHT, VersionState
-from reconciler.model.manifests import ModelManifest, ServerManifest, canonical_json
+from reconciler.model.manifests import (
+    CarriedManifest,
+    ExperimentManifest,
+    ModelManifest,
+    ServerManifest,
+    canonical_json,
+)
+from reconciler.model.pipelines import pipeline_spec_to_json
 from reconciler.model.plan import Action, ActionKind
 from reconciler.model.quantity import parse_quantity
 
@@ -130,6 +140,24 @@ def _put_server(simulation: Simulation, action: Action) -> None:
     simulation.apply([_document("Server", action.server, spec, _annotations(action.server))])
 
 
+def _apply_carried(simulation: Simulation, action: Action) -> None:
+    manifest = action.carried
+    if manifest is None:
+        raise _nothing_to_write(action)
+    if isinstance(manifest, ExperimentManifest):
+        spec = experiment_spec_to_json(manifest.spec)
+    else:
+        spec = pipeline_spec_to_json(manifest.spec)
+    annotations = {**dict(manifest.annotations), **carried_policy_annotations(manifest.policy)}
+    simulation.apply([_document(manifest.kind, manifest, spec, annotations)])
+
+
+def _remove_carried(simulation: Simulation, action: Action) -> None:
+    kind, _, name = action.subject.partition("/")
+    if _object(simulation, kind, name) is not None:
+        simulation.delete(action.subject)
+
+
 def _probe(simulation: Simulation, action: Action) -> None:
     """Time goes on while it is asked: 0.3 s until it has told, and until it is gone without a trace.
 
@@ -180,7 +208,7 @@ def _nothing(simulation: Simulation, action: Action) -> None:
 
 
 def _document(
-    kind: str, manifest: ModelManifest | ServerManifest, spec: Json, annotations: Mapping[str, str]
+    kind: str, manifest: ModelManifest | ServerManifest | CarriedManifest, spec: Json, annotations: Mapping[str, str]
 ) -> dict[str, Any]:
     metadata: Json = {"name": manifest.name, "labels": dict(manifest.labels), "annotations": dict(annotations)}
     if manifest.namespace is not None:
@@ -223,6 +251,8 @@ _HANDLERS: Mapping[ActionKind, Callable[[Simulation, Action], None]] = {
     ActionKind.SHIFT: _nothing,
     ActionKind.DRAIN: _nothing,
     ActionKind.UNLOAD: _nothing,
+    ActionKind.APPLY: _apply_carried,
+    ActionKind.REMOVE: _remove_carried,
     ActionKind.WITHDRAW: _delete("Model"),
     ActionKind.DECOMMISSION: _delete("Model"),
 }
