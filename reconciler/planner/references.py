@@ -116,7 +116,7 @@ class _Needs:
                 self.wanted[f"Model/{model.name}"] = set(named_by(model.spec))
 
     def settle(self) -> None:
-        """Goes on until nothing changes; what then only waits for each other stays."""
+        """Goes on until nothing changes; what would then only wait for each other stays."""
         while worse := {ref: fate for ref in self.fates if (fate := self._fate(ref)) > self.fates[ref]}:
             self.fates |= worse
         waiting = {ref for ref, fate in self.fates.items() if fate is _Fate.WAITS}
@@ -124,9 +124,16 @@ class _Needs:
         while freed := {ref for ref in waiting if self.users[ref] & moving}:
             waiting -= freed
             moving |= freed
-        if waiting:
-            self.fates |= dict.fromkeys(waiting, _Fate.STAYS)
+        if stuck := waiting | self._in_circles():
+            self.fates |= dict.fromkeys(stuck, _Fate.STAYS)
             self.settle()
+
+    def _in_circles(self) -> set[str]:
+        """Returns what would go only after itself: what the cluster has may name each other in a circle."""
+        left = {ref for ref, fate in self.fates.items() if fate is _Fate.GOES}
+        while first := {ref for ref in left if not self.users[ref] & left}:
+            left -= first
+        return left
 
     def _fate(self, needed: str) -> _Fate:
         return max((self._by(user, needed) for user in self.users[needed]), default=_Fate.GOES)

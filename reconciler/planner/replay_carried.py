@@ -50,7 +50,7 @@ class Carried:
 
     def check_not_needed(self, ref: str) -> None:
         """Raises Violation when something names `ref` (kind and name)."""
-        users = [name for name, spec in self.specs.items() if ref in _named(spec)]
+        users = [name for name, spec in self.specs.items() if ref in _named(spec) and ref != name]
         users += [f"Model/{name}" for name, named in self.explainers.items() if ref in named and ref != f"Model/{name}"]
         if users:
             raise Violation(f"{ref} goes while {', '.join(sorted(users))} names it")

@@ -64,11 +64,14 @@ def still_named(ref: str, live: LiveState) -> Obstacle | None:
 
 def _users(kind: str, name: str, live: LiveState) -> Iterator[str]:
     for item in live.carried:
-        if name in (item.spec.models if kind == "Model" else item.spec.pipelines):
+        itself = (item.kind, item.name) == (kind, name)
+        if not itself and name in (item.spec.models if kind == "Model" else item.spec.pipelines):
             yield f"{item.kind} {item.name}"
     for model in live.models:
         for role in (model.spec.explainer, model.spec.llm):
-            if role is not None and name == (role.model_ref if kind == "Model" else role.pipeline_ref):
+            if role is None or (kind, name) == ("Model", model.name):
+                continue
+            if name == (role.model_ref if kind == "Model" else role.pipeline_ref):
                 yield f"Model {model.name}"
 
 
