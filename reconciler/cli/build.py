@@ -44,7 +44,14 @@ def repository(settings: Settings, *, also: tuple[str, ...] = ()) -> Repository:
             why="the manifests come from a Git repository",
             fix="name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file",
         )
-    return Repository(settings.repo, ref=settings.ref or None, also=also, path=settings.path, cache=settings.cache)
+    return Repository(
+        settings.repo,
+        ref=settings.ref or None,
+        also=also,
+        path=settings.path,
+        cache=settings.cache,
+        credentials=settings.git_credentials,
+    )
 
 
 def source(repository: Repository) -> Callable[[], Awaitable[DesiredState]]:
@@ -71,11 +78,13 @@ async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
 
 
 async def _kubernetes(settings: Settings) -> Cluster:
+    from reconciler.clusters.kubernetes.client import Terms  # noqa: PLC0415 - see above
     from reconciler.clusters.kubernetes.connection import Address  # noqa: PLC0415 - see above
     from reconciler.clusters.kubernetes.opening import open_cluster  # noqa: PLC0415 - see above
 
     address = Address(settings.kubeconfig, settings.context or None, settings.namespace or None, settings.as_ or None)
-    return await open_cluster(address, settings.seldon_scheduler)
+    terms = Terms(settings.instance, settings.force_conflicts)
+    return await open_cluster(address, settings.seldon_scheduler, terms)
 
 
 def _local(settings: Settings) -> Cluster:

@@ -17,7 +17,8 @@ class LiveExperiment:
     """One Experiment object.
 
     Attributes:
-        instance: our ownership label's value, None when nobody owns it. labels, annotations: all of them.
+        instance: our ownership label's value, None when nobody owns it.
+        labels, annotations: all of them. owned: those of them that we wrote, as in `LiveModel`.
         deleting: it is being deleted. ready: its condition `Ready`, None while nobody has told. message: why it is not.
     """
 
@@ -31,6 +32,7 @@ class LiveExperiment:
     deleting: bool = False
     ready: bool | None = None
     message: str = ""
+    owned: frozenset[str] = frozenset()
 
     @property
     def ref(self) -> str:
@@ -52,6 +54,7 @@ class LivePipeline:
     deleting: bool = False
     ready: bool | None = None
     message: str = ""
+    owned: frozenset[str] = frozenset()
 
     @property
     def ref(self) -> str:

@@ -110,7 +110,7 @@ def _existing(manifest: CarriedManifest, written: CarriedManifest, live: LiveCar
     if live.instance is None:
         return _applied(written, say(Verb.ADOPT, Reason.NOT_OURS_YET, "it gets our label, nothing else changes"))
     policy = carried_policy_annotations(manifest.policy)
-    if metadata_differs(manifest, policy, CARRIED_ANNOTATIONS, live.labels, live.annotations):
+    if metadata_differs(manifest, policy, CARRIED_ANNOTATIONS, live):
         return _applied(written, say(Verb.CHANGE, Reason.CARRIED_SPEC, "labels and annotations"))
     if live.ready is False:
         return CarriedVerdict(say(Verb.WAIT, Reason.NOT_READY, live.message))

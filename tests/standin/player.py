@@ -25,9 +25,9 @@ from tests.standin.kubectl import Kubectl, NotThere
 from tests.standin.observer import Observer, observing
 from tests.standin.standin import StandIn, stand_in
 
-REQUESTS_PER_SECOND = 4.0
-MOST_REQUESTS = 20
-"""To each model, in a time in which nothing changes."""
+REQUESTS_PER_SECOND = 30.0
+FEWEST_REQUESTS, MOST_REQUESTS = 5, 20
+"""To each model, in a time in which nothing changes. Five turns meet every replica of three (see `inference`)."""
 
 LAST_REQUESTS = 40
 """The same at the end of the setup."""
@@ -133,7 +133,7 @@ class _Player:
         """Asks the models while nothing changes for so many seconds, and books those for who answers."""
         if self._stage is None or seconds <= 0:
             return
-        count = max(1, min(MOST_REQUESTS, round(seconds * REQUESTS_PER_SECOND)))
+        count = max(FEWEST_REQUESTS, min(MOST_REQUESTS, round(seconds * REQUESTS_PER_SECOND)))
         for model in sorted(self._asked):
             booked = self._stage.answers.setdefault(model, {})
             for who, share in (await self._observer.answers(model, count)).items():

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
+from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
 from reconciler.model.codec import model_spec_from_json
@@ -20,6 +23,9 @@ from reconciler.model.records import Records, records
 Json = Mapping[str, Any]
 Objects = Mapping[str, Json]
 """Objects of one kind by name."""
+
+PROBE_SECONDS = 120.0
+"""Seconds after which a probe's Model counts as left behind."""
 
 _OVER = (VersionState.TERMINATED, VersionState.SCALED_DOWN)
 
@@ -64,7 +70,7 @@ class View:
         servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs)
         return LiveState(
             observed_at=observed_at,
-            models=tuple(models.values()),
+            models=tuple(model for name, model in models.items() if not _is_probe(seen.models[name], observed_at)),
             servers=tuple(live_servers(servers, reported, models.values(), in_flight)),
             server_configs=tuple(server_configs(seen.server_configs)),
             traits=SELDON_TRAITS,
@@ -80,6 +86,23 @@ class View:
         live = live_model(found, reported, self._known)
         self._models[name] = (revision, reported, live)
         return live
+
+
+def _is_probe(found: Json, now: float) -> bool:
+    """Whether it is a throw-away Model of somebody who is asking. One that was left behind long ago is shown."""
+    metadata = found["metadata"]
+    if PROBE_LABEL not in (metadata.get("labels") or {}):
+        return False
+    made = time_of(metadata.get("creationTimestamp"))
+    return made is None or now - made < PROBE_SECONDS
+
+
+def time_of(text: object) -> float | None:
+    """Returns the Unix time in seconds of a timestamp of the API, None when it is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
 
 
 def _not_told(reported: Reported) -> str:
@@ -111,6 +134,8 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
         deleting="deletionTimestamp" in metadata,
         failure=kept.failure,
         rollout=kept.rollout,
+        deleting_since=time_of(metadata.get("deletionTimestamp")),
+        owned=metadata_of_ours(found),
     )
 
 
@@ -127,10 +152,11 @@ class _Now:
 
 def _version(version: ReportedVersion, now: _Now, *, latest: bool) -> LiveVersion:
     spec = now.known.spec(now.uid, version.generation)
+    late = latest and version.generation < now.generation
     asked = version.available + version.unavailable
     return LiveVersion(
         number=version.number,
-        digest=spec.digest if spec is not None else _unknown(version, latest=latest),
+        digest=_not_taken_in(version) if late or (latest and spec is None) else spec.digest if spec else None,
         memory=_memory(spec, now),
         server=version.server,
         state=version.state,
@@ -140,13 +166,13 @@ def _version(version: ReportedVersion, now: _Now, *, latest: bool) -> LiveVersio
     )
 
 
-def _unknown(version: ReportedVersion, *, latest: bool) -> str | None:
-    """Returns the digest of a version whose spec nobody saw.
+def _not_taken_in(version: ReportedVersion) -> str:
+    """Returns the digest of the latest version while the object says something newer: it equals no other digest.
 
-    Of the latest version that means that the object says something newer, which the scheduler has not taken in: what
-    stands here equals no digest, so that nothing is taken for granted. Of an older one it is simply unknown.
+    What is written may be a version of its own, a change in place or a mere new try. Until the scheduler has taken it
+    in, nothing that stands here is the answer to it.
     """
-    return f"generation {version.generation}" if latest else None
+    return f"generation {version.generation}"
 
 
 def _memory(spec: ModelSpec | None, now: _Now) -> int:
