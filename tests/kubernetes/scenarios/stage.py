@@ -7,6 +7,7 @@ The objects are written with our field manager and our label, as if an earlier c
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import os
@@ -101,8 +102,10 @@ class Stage:
                 kept = self.sizes.setdefault(name, [])
                 if kept[-1:] != [size]:
                     kept.append(size)
-            now = self._sizes()
-            await self.found.mirror.until(lambda now=now: self._sizes() != now)
+            await self.found.mirror.until(functools.partial(self._resized, self._sizes()))
+
+    def _resized(self, before: dict[str, int]) -> bool:
+        return self._sizes() != before
 
     async def until(self, when: float) -> None:
         """Waits for a moment, in simulated seconds since the state before."""
