@@ -27,11 +27,13 @@ from reconciler.clusters.kubernetes.resources import (
     Resource,
 )
 from reconciler.clusters.kubernetes.scheduler import Scheduler
+from reconciler.clusters.kubernetes.telling import Subject, Teller, config_map_name
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
 from reconciler.clusters.kubernetes.writer import Writer, name_of
 from reconciler.model.admission import Admission
 from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
+from reconciler.model.notice import Notice, Summary
 from reconciler.model.plan import Action, ActionKind, Plan
 
 LOOK = 1.0
@@ -96,7 +98,10 @@ class KubernetesCluster:
         self._scheduler = scheduler
         self._fence = fence = lock.Fence()
         self._prober = Prober(api, fence, terms.instance, self._told)
-        self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts)
+        self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts, say=self._said)
+        self._teller = Teller(api, terms.instance)
+        self._telling: set[asyncio.Task[None]] = set()
+        self._terms = terms
         self._lock = lock.LeaseLock(api, api.namespace, fence, self.name, terms.lease_seconds)
         self._news = asyncio.Event()
         self._view = View()
@@ -124,10 +129,34 @@ class KubernetesCluster:
         """Asks whether what `plan` writes would be taken; see `Admits.admit`."""
         needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace)
         if self._fence.held:
-            await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace))
+            name = config_map_name(self._terms.instance)
+            await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace, name))
         elif lacking := await permissions.missing(self._api, needed):
             return Admission(unasked=f"the API server was not asked: no permission to {lacking[0]}")
         return Admission(await admission.refusals(self._writer, plan.actions, self._known))
+
+    async def tell(self, notices: tuple[Notice, ...], summary: Summary) -> None:
+        """Tells people on the cluster what a pass does, as long as it is ours to tell; see `Tells.tell`."""
+        if not self._fence.held:
+            return
+        kinds = {kind.resource.kind: kind for kind in self._kinds}
+        found = {}
+        for notice in notices:
+            there = kinds[notice.kind].objects.get(notice.name) if notice.kind in kinds else None
+            if there is not None:
+                found[Subject(notice.kind, notice.name, there["metadata"]["uid"])] = notice
+        await self._teller.tell(found, summary)
+
+    def _said(self, action: Action, text: str) -> None:
+        """Has people told what was taken back from others; a task of its own, since nobody waits for it."""
+        kind = "Server" if action.kind in _ON_SERVERS else "Model"
+        notice = Notice(kind, action.subject, "TookBack", text, warning=True)
+        there = self._known(action)[0]
+        if there is not None:
+            subject = Subject(kind, action.subject, there["metadata"]["uid"])
+            task = asyncio.create_task(self._teller.tell({subject: notice}, None))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     def _known(self, action: Action) -> tuple[Json | None, LiveModel | None]:
         """Returns the object that `action` writes to, and the model as it was observed last."""
@@ -218,6 +247,7 @@ class KubernetesCluster:
 
     async def close(self) -> None:
         """Lets go of connections."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
         await self._stop()
         await self._scheduler.close()
         await self._api.connection.close()
