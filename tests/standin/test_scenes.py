@@ -15,7 +15,7 @@ from tests.standin.scenes import begin
 def test_a_plain_apply_takes_so_many_models_off_the_air_for_good(
     name: str, lost: int, updated: int, seldon: StartSeldon
 ) -> None:
-    found = begin(seldon, name)
+    found = begin(seldon, name, speed=10.0)
     with found.seldon.requests(*found.models) as requests:
         found.seldon.until(lambda: requests.asked_each(1))
         assert requests.lost() == {}
