@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from reconciler.model.live import LiveVersion
@@ -31,17 +30,19 @@ class Verdict:
     guarded: Unit | None = None
 
 
-def decision_on(situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "") -> Decision:
-    """Returns what `row` decides about the model; `detail` says the specifics to people."""
+def decision_on(
+    situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
+) -> Decision:
+    """Returns what `row` decides about the model; `detail` says the specifics to people, `fixes` what would help."""
     source = situation.desired.source if situation.desired else None
-    return Decision("Model", situation.name, verb, reason, row, detail, source=source)
+    return Decision("Model", situation.name, verb, reason, row, detail, fixes, source=source)
 
 
 def say(
     situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
 ) -> Verdict:
     """Returns a verdict with nothing to do; `fixes` say what would help."""
-    return Verdict(dataclasses.replace(decision_on(situation, row, verb, reason, detail), fixes=fixes))
+    return Verdict(decision_on(situation, row, verb, reason, detail, fixes))
 
 
 def unknown_memory(situation: Situation, row: int) -> Verdict:

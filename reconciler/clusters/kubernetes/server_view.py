@@ -6,7 +6,7 @@ The Server's own status is not read: it stays Ready while its pods restart, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,23 +14,67 @@ from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
-from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec
+from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec, canonical_json
 
 Json = Mapping[str, Any]
 
 CAPABILITIES_VARIABLE = "SELDON_SERVER_CAPABILITIES"
 """Environment variable of the container `agent` of a ServerConfig: what its servers can load, separated by commas."""
 
+FOLLOWS = 10.0
+"""Seconds within which a StatefulSet follows its Server."""
+
+_POD_FIELDS = ("serverConfig", "podSpec", "capabilities", "extraCapabilities")
+"""Fields of `Server.spec` that are part of its pods."""
+
 _InFlight = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerObjects:
-    """Objects by name."""
+    """Objects by name.
+
+    Attributes:
+        new_pods: Servers whose pods are about to restart, though no StatefulSet says so yet.
+    """
 
     servers: Mapping[str, Json]
     stateful_sets: Mapping[str, Json]
     configs: Mapping[str, Json]
+    new_pods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What the pods of a Server are made from, since when, and the StatefulSet's generation then."""
+
+    uid: str
+    fields: str
+    since: float
+    generation: int
+
+
+class Templates:
+    """Sees when what a Server says of its pods changes: the operator changes the StatefulSet only a little later."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Template] = {}
+
+    def pending(self, servers: Mapping[str, Json], stateful_sets: Mapping[str, Json], now: float) -> frozenset[str]:
+        """Returns the Servers whose StatefulSet has not followed yet; after `FOLLOWS` seconds it is not going to."""
+        found = {name: self._look(name, server, stateful_sets.get(name), now) for name, server in servers.items()}
+        return frozenset(name for name, pending in found.items() if pending)
+
+    def _look(self, name: str, server: Json, stateful_set: Json | None, now: float) -> bool:
+        spec, uid = server.get("spec") or {}, str(server["metadata"].get("uid", ""))
+        fields = canonical_json({field: spec.get(field) for field in _POD_FIELDS})
+        generation = int(((stateful_set or {}).get("metadata") or {}).get("generation") or 0)
+        known = self._known.get(name)
+        if known is None or known.uid != uid:
+            known = self._known[name] = _Template(uid, fields, float("-inf"), generation)
+        elif known.fields != fields:
+            known = self._known[name] = _Template(uid, fields, now, generation)
+        return now - known.since < FOLLOWS and generation == known.generation
 
 
 def live_servers(
@@ -43,8 +87,9 @@ def live_servers(
             free (docs/seldon.md, "Room is not what is free").
     """
     offers = {config.name: config.capabilities for config in server_configs(objects.configs)}
+    held = _held(models)
     for name, found in objects.servers.items():
-        yield _server(name, found, objects, reported, models, in_flight, offers)
+        yield _server(name, found, objects, reported, held.get(name, set()), in_flight, offers)
     for name, server in reported.servers.items():
         if name not in objects.servers and server.replicas:
             replicas = tuple(_replica(name, r, in_flight, ready=False) for r in server.replicas)
@@ -56,17 +101,19 @@ def _server(
     found: Json,
     objects: ServerObjects,
     reported: Reported,
-    models: Collection[LiveModel],
+    held: Set[int],
     in_flight: _InFlight,
     offers: Mapping[str, frozenset[str]],
 ) -> LiveServer:
     metadata, spec = found["metadata"], server_spec_of(found)
     stays = set(range(spec.wanted_replicas)) - _restarting(objects.stateful_sets.get(name), spec)
+    if name in objects.new_pods:
+        stays = set()
     there = {r.index: r for r in reported.servers[name].replicas} if name in reported.servers else {}
     limit = _limit(spec, objects.configs.get(spec.server_config))
     replicas = [_replica(name, r, in_flight, ready=r.index in stays) for r in there.values()]
     replicas += [LiveReplica(i, limit, limit, ready=False) for i in range(spec.wanted_replicas) if i not in there]
-    draining = _held(name, models) - there.keys() - set(range(spec.wanted_replicas))
+    draining = held - there.keys() - set(range(spec.wanted_replicas))
     replicas += [LiveReplica(index, limit, 0, ready=False) for index in draining]
     labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
     own = offers.get(spec.server_config, frozenset()) if spec.capabilities is None else frozenset(spec.capabilities)
@@ -86,12 +133,16 @@ def _server(
 
 def _replica(server: str, replica: ReportedReplica, in_flight: _InFlight, *, ready: bool) -> LiveReplica:
     room = max(0, replica.free - in_flight.get((server, replica.index), 0))
-    return LiveReplica(replica.index, replica.limit, room, ready)
+    return LiveReplica(replica.index, replica.limit, room, ready, replica.total)
 
 
-def _held(server: str, models: Collection[LiveModel]) -> set[int]:
-    """Returns the indices of the replicas on which some version still is."""
-    return {index for model in models for v in model.versions if v.server == server for index in v.occupied}
+def _held(models: Collection[LiveModel]) -> dict[str, set[int]]:
+    """Returns, by server, the indices of the replicas on which some version still is."""
+    held: dict[str, set[int]] = {}
+    for model in models:
+        for version in model.versions:
+            held.setdefault(version.server, set()).update(version.occupied)
+    return held
 
 
 def _restarting(found: Json | None, spec: ServerSpec) -> set[int]:

@@ -147,7 +147,7 @@ def delete(world: World, ref: str) -> None:
     if found.deleting:
         return
     if found.kind in FINALIZED:
-        found.deleting = True
+        found.deleting, found.deleting_since = True, world.now
         found.generation += 1
     else:
         del world.objects[ref]
