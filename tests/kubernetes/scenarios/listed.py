@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.controlplane.running import ControlPlane
-from tests.kubernetes.scenarios.stage import staged
+from tests.kubernetes.scenarios.stage import Stage, staged
 from tests.kubernetes.scenarios.ways import Outcome, ours, plainly
 from tests.recordings.losses import in_sync, off
 from tests.recordings.recording import Recording, read_recording
@@ -21,11 +22,13 @@ class Scenario:
 
     Attributes:
         speed: simulated seconds per second at which `make test` plays it.
+        pace: see `staged`; what kubectl loses of a new fleet depends on how many loads are in flight at one time.
     """
 
     recording: str
     after_steps: int = 0
     speed: float = 4.0
+    pace: float | None = None
 
     @property
     def title(self) -> str:
@@ -38,22 +41,25 @@ class Scenario:
 
     async def plainly(self, control_plane: ControlPlane, speed: float | None = None) -> Outcome:
         """Plays it as `kubectl` does it."""
-        at = speed or self.speed
-        async with staged(self.read(), control_plane, after_steps=self.after_steps, speed=at) as stage:
+        async with self.staged(control_plane, speed) as stage:
             return await plainly(stage)
 
     async def ours(self, control_plane: ControlPlane, speed: float | None = None) -> Outcome:
         """Plays it as we do it."""
-        at = speed or self.speed
         with tempfile.TemporaryDirectory(prefix="scenario-") as folder:
-            async with staged(self.read(), control_plane, after_steps=self.after_steps, speed=at) as stage:
+            async with self.staged(control_plane, speed) as stage:
                 return await ours(stage, Path(folder))
+
+    def staged(self, control_plane: ControlPlane, speed: float | None = None) -> AbstractAsyncContextManager[Stage]:
+        """Gives the state before."""
+        recording, at = self.read(), speed or self.speed
+        return staged(recording, control_plane, after_steps=self.after_steps, speed=at, pace=self.pace)
 
 
 SCENARIOS = (
     Scenario("fleet-naive"),
     Scenario("update-does-not-fit"),
-    Scenario("fleet-create"),
+    Scenario("fleet-create", pace=0.03),
     Scenario("two-replicas-one-fails", 1),
     Scenario("more-replicas-than-the-server", 1),
     Scenario("shrink-first-autoscaled"),

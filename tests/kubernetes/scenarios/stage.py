@@ -95,6 +95,9 @@ class Stage:
         servers = (one for one in known.values() if one["kind"] == "Server")
         return {one["metadata"]["name"]: one["spec"].get("replicas", 1) for one in servers}
 
+    def _differ_from(self, sizes: dict[str, int]) -> bool:
+        return self._sizes() != sizes
+
     async def follow_sizes(self) -> None:
         """Keeps `sizes` until cancelled."""
         while True:
@@ -102,10 +105,8 @@ class Stage:
                 kept = self.sizes.setdefault(name, [])
                 if kept[-1:] != [size]:
                     kept.append(size)
-            await self.found.mirror.until(functools.partial(self._resized, self._sizes()))
-
-    def _resized(self, before: dict[str, int]) -> bool:
-        return self._sizes() != before
+            now = self._sizes()
+            await self.found.mirror.until(functools.partial(self._differ_from, now))
 
     async def until(self, when: float) -> None:
         """Waits for a moment, in simulated seconds since the state before."""
@@ -253,18 +254,27 @@ def _version(found: Mapping[str, Any]) -> int:
 
 @asynccontextmanager
 async def staged(
-    recording: Recording, control_plane: ControlPlane, *, after_steps: int = 0, speed: float = 1.0, seed: int = 0
+    recording: Recording,
+    control_plane: ControlPlane,
+    *,
+    after_steps: int = 0,
+    speed: float = 1.0,
+    seed: int = 0,
+    pace: float | None = None,
 ) -> AsyncIterator[Stage]:
     """Gives the state before `recording`, with so many of its first steps, on a control plane that has the CRDs.
 
     Args:
         speed: simulated seconds per second from then on. seed: of what is left to chance from then on.
+        pace: simulated seconds from the taking in of one object to that of the next; None for the usual.
     """
     namespace = f"scenario-{next(_NUMBERS)}"
     script, choices = script_of(recording, after_steps=after_steps), RecordedChoices(recording, {})
     await asyncio.to_thread(control_plane.kubectl, "create", "namespace", namespace)
     artifacts = {NOWHERE: Artifact(missing=True), **artifacts_of(recording)}
-    async with stand_in(control_plane.kubeconfig, namespace, rules(recording), artifacts, choices, speed=None) as found:
+    async with stand_in(
+        control_plane.kubeconfig, namespace, rules(recording, pace), artifacts, choices, speed=None
+    ) as found:
         audience = Audience(f"http://127.0.0.1:{found.ports.inference}", models_of(script))
         stage = Stage(control_plane, namespace, script, found, audience, speed, broken=after_steps > 0)
         await _Builder(stage, choices).build()
