@@ -10,7 +10,8 @@
     ├── PlanUnsafe              the replay checker refused a plan: a bug of ours  exit code 1
     └── ClusterError            the cluster cannot be observed or acted on        exit code 1
         ├── ClusterUnavailable  no answer: worth another try
-        └── ActionRefused       the cluster answered, and said no: not worth another try
+        ├── ActionRefused       the cluster answered, and said no: not worth another try
+        └── LockLost            another reconciler may write now: nothing more is written
 
 Errors of other libraries are translated to these at the edge, with `from`. Errors carry data; nobody matches
 message text.
@@ -111,3 +112,7 @@ class ClusterUnavailable(ClusterError):
 
 class ActionRefused(ClusterError):
     """The cluster answered and refused the action; repeating it changes nothing."""
+
+
+class LockLost(ClusterError):
+    """The lock was lost while it was needed; this pass writes nothing any more."""

@@ -104,8 +104,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _cluster(text: str) -> str:
-    if text not in ("local", "simulated"):
-        raise ValueError("neither local nor simulated, which are the clusters that this version knows")
+    if text not in ("local", "kubernetes", "simulated"):
+        raise ValueError("neither local, kubernetes nor simulated")
+    return text
+
+
+def _label(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text) is None:
+        raise ValueError("not a name of lower-case letters, digits and dashes")
     return text
 
 
@@ -147,12 +153,12 @@ class Setting:
     @property
     def flag(self) -> str:
         """Its flag, such as `--max-deletions`."""
-        return "--" + self.attribute.replace("_", "-")
+        return "--" + self.attribute.rstrip("_").replace("_", "-")
 
     @property
     def variable(self) -> str:
         """Its environment variable, such as `RECONCILER_MAX_DELETIONS`."""
-        return PREFIX + self.attribute.upper()
+        return PREFIX + self.attribute.rstrip("_").upper()
 
     @property
     def is_switch(self) -> bool:
@@ -185,7 +191,8 @@ class Settings:
     """What the user set, checked; see the table itself for what each means. Durations are in seconds, memory in bytes.
 
     `repo` is left out of the representation: a URL may hold credentials. `cluster` is empty when nobody named one: then
-    `simulated` says which is meant, and a plan without a cluster follows Seldon's rules.
+    `simulated` and `kubernetes` say which is meant, and a plan without a cluster follows Seldon's rules. `as_` is
+    kubectl's `--as`.
     """
 
     repo: str = _setting("", _text, "URL or path of the manifest repository", secret=True)
@@ -193,7 +200,24 @@ class Settings:
     path: str = _setting("", _text, "folder in the repository that holds the manifests", shown="the whole repository")
     instance: str = _setting("default", _instance, "who owns what this reconciler applies")
     cluster: str = _setting(
-        "", _cluster, "what serves the models: local or simulated", shown="simulated if --state is a file, else local"
+        "",
+        _cluster,
+        "what serves the models: kubernetes, local or simulated",
+        shown="what other flags speak of, else local",
+    )
+    kubeconfig: Path | None = _setting(
+        None, _path, "file that says how to reach Kubernetes", shown="$KUBECONFIG, ~/.kube/config, or the pod's own"
+    )
+    context: str = _setting("", _text, "context of the kubeconfig", shown="the current one")
+    namespace: str = _setting(
+        "", _label, "namespace of Seldon and its models on Kubernetes", shown="the context's, or the pod's", short="-n"
+    )
+    as_: str = _setting("", _text, "user to impersonate on Kubernetes", shown="nobody")
+    seldon_scheduler: str = _setting(
+        "", _text, "address HOST:PORT of the gRPC of Seldon's scheduler", shown="found by itself"
+    )
+    force_conflicts: bool = _setting(
+        False, _boolean, "take over fields that somebody else manages on Kubernetes, instead of refusing"
     )
     state: Path = _setting(
         Path(),
@@ -243,10 +267,16 @@ class Settings:
         a_file = self.state.is_file() or (self.state.suffix in (".yaml", ".yml") and not self.state.is_dir())
         return self.cluster == "simulated" or (not self.cluster and a_file)
 
+    @property
+    def kubernetes(self) -> bool:
+        """Whether the cluster is one of Kubernetes: it was named, or something was set that only means one."""
+        spoken_of = bool(self.kubeconfig or self.context or self.namespace or self.as_)
+        return self.cluster == "kubernetes" or (not self.cluster and spoken_of and not self.simulated)
+
 
 def _row(spec: dataclasses.Field[Any]) -> Setting:
     group, name = spec.metadata["group"], spec.name
-    own = name.removeprefix(f"{group}_") if group else name
+    own = (name.removeprefix(f"{group}_") if group else name).rstrip("_")
     head, *rest = own.split("_")
     key = head + "".join(part.capitalize() for part in rest)
     shown = spec.metadata["shown"] or ("" if spec.default in ("", (), None, False) else str(spec.default))

@@ -60,11 +60,24 @@ def source(repository: Repository) -> Callable[[], Awaitable[DesiredState]]:
 @asynccontextmanager
 async def cluster(settings: Settings) -> AsyncIterator[Cluster]:
     """Opens the cluster, and lets go of it at the end."""
-    opened = _simulated(settings) if settings.simulated else _local(settings)
+    if settings.kubernetes:
+        opened = await _kubernetes(settings)
+    else:
+        opened = _simulated(settings) if settings.simulated else _local(settings)
     try:
         yield opened
     finally:
         await opened.close()
+
+
+async def _kubernetes(settings: Settings) -> Cluster:
+    from reconciler.clusters.kubernetes.client import Terms  # noqa: PLC0415 - see above
+    from reconciler.clusters.kubernetes.connection import Address  # noqa: PLC0415 - see above
+    from reconciler.clusters.kubernetes.opening import open_cluster  # noqa: PLC0415 - see above
+
+    address = Address(settings.kubeconfig, settings.context or None, settings.namespace or None, settings.as_ or None)
+    terms = Terms(settings.instance, settings.force_conflicts)
+    return await open_cluster(address, settings.seldon_scheduler, terms)
 
 
 def _local(settings: Settings) -> Cluster:

@@ -20,8 +20,9 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE, Setting, load
 
 SOURCE = ("repo", "ref", "path", "cache")
-CLUSTER = ("cluster", "state", "instance")
-PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory", "probe")
+KUBERNETES = ("kubeconfig", "context", "namespace", "as_", "seldon_scheduler")
+CLUSTER = ("cluster", "state", *KUBERNETES, "instance")
+PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory", "probe", "force_conflicts")
 EXECUTION = (*PLANNING, "wait_timeout", "lock_timeout", "report_file")
 REPORTING = (*EXECUTION, "reports_branch", "report_history")
 SHOWING = ("output", "no_color")
@@ -79,7 +80,7 @@ def _flag(setting: Setting) -> inspect.Parameter:
     default = f" Default: {setting.shown}." if setting.shown else ""
     about = f"{setting.help[0].upper()}{setting.help[1:]}.{default}"
     names = [setting.flag, *filter(None, [setting.short])]
-    name = _METAVARS.get(setting.attribute, setting.attribute.rsplit("_", 1)[-1].upper())
+    name = _METAVARS.get(setting.attribute, setting.attribute.rstrip("_").rsplit("_", 1)[-1].upper())
     metavar = None if setting.is_switch else name
     option = typer.Option(*names, help=about, metavar=metavar, show_default=False)
     return inspect.Parameter(

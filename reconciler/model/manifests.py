@@ -204,7 +204,11 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelManifest:
-    """One Model document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
+    """One Model document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out.
+
+    `leaves_replicas` is set by the planner where Git says no `spec.replicas`: the number in `spec` is only what is live
+    or would be, and is written only where it differs from live.
+    """
 
     name: str
     spec: ModelSpec
@@ -213,11 +217,15 @@ class ModelManifest:
     namespace: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    leaves_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ServerManifest:
-    """One Server document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
+    """One Server document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out.
+
+    `leaves_replicas`: as for a `ModelManifest`; also where minReplicas and maxReplicas leave the number to others.
+    """
 
     name: str
     spec: ServerSpec
@@ -226,6 +234,7 @@ class ServerManifest:
     namespace: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    leaves_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ def decide_server(
     if desired is None:
         return _not_in_git(name, live, guards)
     spec = effective_spec(desired.spec, live)
-    written = marked(dataclasses.replace(desired, spec=spec), guards.instance, commit)
+    leaves = _leaves_replicas(desired.spec, live)
+    written = marked(dataclasses.replace(desired, spec=spec, leaves_replicas=leaves), guards.instance, commit)
     say = functools.partial(Decision, "Server", name, source=desired.source)
     obstacle = _obstacle(desired, written, live, guards) or _unknown_config(spec, configs)
     if obstacle is not None:
@@ -136,9 +137,16 @@ def effective_spec(spec: ServerSpec, live: LiveServer | None) -> ServerSpec:
     """
     if spec.fixed_size:
         return dataclasses.replace(spec, replicas=spec.wanted_replicas, min_replicas=spec.wanted_replicas)
-    if live is not None and (spec.replicas is None or not _held(spec)):
+    if live is not None and _leaves_replicas(spec, live):
         return dataclasses.replace(spec, replicas=_within(spec, live.spec.wanted_replicas))
     return spec
+
+
+def _leaves_replicas(spec: ServerSpec, live: LiveServer | None) -> bool:
+    """Whether the number of replicas is left to whatever scales the server within the manifest's range."""
+    if spec.fixed_size:
+        return False
+    return spec.replicas is None or (live is not None and not _held(spec))
 
 
 def _held(spec: ServerSpec) -> bool:

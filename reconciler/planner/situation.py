@@ -169,7 +169,8 @@ class Situation:
             spec = dataclasses.replace(
                 spec, requirements=self.live.spec.requirements, parameters=self.live.spec.parameters
             )
-        return marked(dataclasses.replace(self.desired, spec=spec), self.guards.instance, self.commit)
+        manifest = dataclasses.replace(self.desired, spec=spec, leaves_replicas=self.desired.spec.replicas is None)
+        return marked(manifest, self.guards.instance, self.commit)
 
     def written_as_live(self) -> ModelManifest:
         """Returns what is live as a manifest, to finish what was begun towards it; Git's policy if there is one.

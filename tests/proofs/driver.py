@@ -32,17 +32,19 @@ class Story:
 
     Attributes:
         told: one line per pass and per thing that others did, to read when it went wrong.
+        outside: the cluster is seen as Kubernetes shows it; each pass is a process of its own.
     """
 
     simulation: Simulation
     desired: DesiredState
     told: list[str] = field(default_factory=list)
+    outside: bool = False
 
     def one_pass(self, kill_after: int | None = None) -> Plan:
         """Makes one pass and returns its plan; `kill_after` so many writes our process is killed."""
-        cluster = MortalCluster(self.simulation, kill_after)
+        cluster = MortalCluster(self.simulation, kill_after, outside=self.outside)
         try:
-            made = plan(self.desired, live_state(self.simulation.world, EPOCH), GUARDS)
+            made = plan(self.desired, run(cluster.observe()), GUARDS)
         except PlanUnsafe as error:
             raise AssertionError("\n".join([str(error), "after:", *self.told, seen(self.simulation)])) from error
         began = self.simulation.now

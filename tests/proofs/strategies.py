@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from reconciler.clusters.documents import NOWHERE as NOWHERE_TO_LOAD
 from reconciler.clusters.simulated import Artifact
-from reconciler.clusters.simulated.writes import NOWHERE as NOWHERE_TO_LOAD
 from reconciler.model.manifests import (
     DesiredState,
     ModelManifest,

@@ -38,7 +38,9 @@ def test_no_story_has_us_take_a_model_off_the_air_and_every_story_ends(data: st.
     seed = data.draw(st.integers(0, 10_000), label="seed")
     rules = Rules(memory=MEMORY, overcommit_percentage=0)
     desired = data.draw(commits(), label="first commit")
-    story = Story(Simulation(rules, ARTIFACTS, SeededChoices(seed)), desired, [f"commit: {told(desired)}"])
+    outside = data.draw(st.booleans(), label="seen as Kubernetes shows it")
+    begun = Simulation(rules, ARTIFACTS, SeededChoices(seed))
+    story = Story(begun, desired, [f"commit: {told(desired)}"], outside=outside)
     for _ in range(data.draw(st.integers(1, 3), label="commits")):
         kill_after = data.draw(st.sampled_from([None, 1, 2, 3, 4, 5, 6, 7, 8]), label="killed after")
         if kill_after is not None:

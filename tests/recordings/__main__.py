@@ -10,26 +10,26 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.recordings.verdict import Verdict, Word, judge
+from tests.recordings.verdict import Play, Verdict, Word, judge
 
 DEFAULT = Path(__file__).parent.parent / "recorded"
 
 
-def main() -> int:
+def main(play: Play | None = None, program: str = "python -m tests.recordings") -> int:
     """Returns the exit code."""
-    options = _options()
+    options = _options(program)
     paths = sorted(path for ending in ("*.yaml", "*.yml") for path in options.folder.glob(ending))
     if not paths:
         print(f"no recordings (*.yaml) in {options.folder}", file=sys.stderr)
         return 1
     width = max(len(path.stem) for path in paths)
-    verdicts = [_print(judge(path), width, every=options.verbose) for path in paths]
+    verdicts = [_print(judge(path, play), width, every=options.verbose) for path in paths]
     print(_summary(verdicts))
     return 0 if all(verdict.word is Word.REPRODUCED for verdict in verdicts) else 1
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.recordings", description=main.__doc__)
+def _options(program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=program, description=main.__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT, help="folder of recordings")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference, not only the first")
     return parser.parse_args()

@@ -29,9 +29,18 @@ PACES = (None, 0.03, 0.02, 0.01, 0.04, 0.1, 0.15)
 
 
 @dataclass(frozen=True)
+class Way:
+    """How a recording is played: per stage the order of what is applied together, and the pace (see `PACES`)."""
+
+    orders: Mapping[int, Sequence[str]]
+    pace: float | None
+
+
+@dataclass(frozen=True)
 class _Try:
     """One play, and what differs in it."""
 
+    way: Way
     played: Played
     found: list[Difference]
 
@@ -42,13 +51,23 @@ class _Try:
 
 def play_as_recorded(recording: Recording) -> tuple[Played, list[Difference]]:
     """Plays `recording` in the way that agrees best with it; returns that play and what still differs."""
+    best = _best(recording)
+    return best.played, best.found
+
+
+def way_of(recording: Recording) -> Way:
+    """Returns the way to play `recording` that agrees best with it."""
+    return _best(recording).way
+
+
+def _best(recording: Recording) -> _Try:
     together = [_together(operations) for _, operations in recording.stages]
     best = _at_pace(recording, None, together)
     for pace in PACES[1:] if any(together) else ():
         if not best.found:
             break
         best = min(best, _at_pace(recording, pace, together), key=lambda one: len(one.found))
-    return best.played, best.found
+    return best
 
 
 def _at_pace(recording: Recording, pace: float | None, together: Sequence[Sequence[str]]) -> _Try:
@@ -82,7 +101,7 @@ def _search(
 
 def _play(recording: Recording, orders: Mapping[int, Sequence[str]], pace: float | None) -> _Try:
     played = play(recording, RecordedChoices(recording, orders), pace)
-    return _Try(played, differences(recording, played))
+    return _Try(Way(dict(orders), pace), played, differences(recording, played))
 
 
 def _together(operations: Sequence[Operation]) -> list[str]:

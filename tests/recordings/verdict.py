@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.recordings.compare import Difference
 from tests.recordings.orders import play_as_recorded
-from tests.recordings.recording import read_recording
+from tests.recordings.played import Played
+from tests.recordings.recording import Recording, read_recording
 from tests.recordings.shape import MalformedRecording
 
 
@@ -38,14 +40,18 @@ class Verdict:
         return f"{self.name:{width}}  {self.word:10}  {self.why}{more}{notes}".rstrip()
 
 
-def judge(path: Path) -> Verdict:
+Play = Callable[[Recording], tuple[Played, Sequence[Difference]]]
+"""Plays a recording, and returns what was gone through and what differs from it."""
+
+
+def judge(path: Path, play: Play | None = None) -> Verdict:
     """Plays one file and compares. Whatever goes wrong with it is a verdict, never an exception."""
     try:
         recording = read_recording(path)
     except MalformedRecording as error:
         return Verdict(path.stem, Word.MALFORMED, str(error))
     try:
-        _, found = play_as_recorded(recording)
+        _, found = (play or play_as_recorded)(recording)
     except MalformedRecording as error:
         return Verdict(path.stem, Word.MALFORMED, str(error), notes=recording.notes)
     except Exception as error:  # noqa: BLE001 - any other file must still get its verdict

@@ -6,7 +6,7 @@ expires half way begins anew. A watch goes on where the list ended.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,8 @@ class Api:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.written: Callable[[Resource, Json], None] = lambda resource, found: None
+        """Told every object that a write of ours answered with: nobody else knows it so soon."""
 
     @property
     def namespace(self) -> str:
@@ -209,6 +211,8 @@ class Api:
             about=f"{verb} {_said(resource, name, where)}",
         )
         found: Json = orjson.loads(answer)
+        if found.get("kind") == resource.kind and "dryRun" not in query:
+            self.written(resource, found)
         return found
 
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
+from reconciler.clusters.kubernetes import lock
 from reconciler.clusters.kubernetes.api import Api, Json
+from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
-from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS
+from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS, Resource
 from reconciler.clusters.kubernetes.scheduler import Scheduler
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
-from reconciler.model.live import LiveState
+from reconciler.clusters.kubernetes.writer import Writer
+from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveState
+from reconciler.model.plan import Action, ActionKind
 
 LOOK = 1.0
 """Seconds after which an observation returns though nothing changed."""
@@ -25,13 +30,46 @@ LOOK = 1.0
 POLL = 0.2
 """Seconds between two snapshots of the scheduler while somebody waits."""
 
-_KEPT = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "annotations", "deletionTimestamp")
+_ON_SERVERS = frozenset(
+    {ActionKind.CREATE_SERVER, ActionKind.UPDATE_SERVER, ActionKind.SHRINK_SERVER, ActionKind.DELETE_SERVER}
+)
+
+_KEPT = (
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "annotations",
+    "managedFields",
+)
 
 
 def slim(found: Json) -> Json:
     """Returns what is needed of an object: of 10,000 of them the rest is most of the memory."""
     metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
     return {"metadata": metadata, "spec": found.get("spec") or {}, "status": found.get("status") or {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a cluster is written to.
+
+    Attributes:
+        instance: who we are, for what is ours only for a moment. force_conflicts: take fields over from others.
+        lease_seconds: how long the lock lasts that nobody renews.
+    """
+
+    instance: str = "default"
+    force_conflicts: bool = False
+    lease_seconds: float = lock.DURATION
+
+
+TERMS = Terms()
+"""What nobody chose otherwise."""
 
 
 class KubernetesCluster:
@@ -41,11 +79,17 @@ class KubernetesCluster:
         api: of the API server. scheduler: who says what Seldon's scheduler knows.
     """
 
-    def __init__(self, api: Api, scheduler: Scheduler) -> None:
+    def __init__(self, api: Api, scheduler: Scheduler, terms: Terms = TERMS) -> None:
         self._api = api
         self._scheduler = scheduler
+        fence = lock.Fence()
+        self._prober = Prober(api, fence, terms.instance, self._told)
+        self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts)
+        self._lock = lock.LeaseLock(api, api.namespace, fence, self.name, terms.lease_seconds)
         self._news = asyncio.Event()
         self._view = View()
+        self._latest: LiveState | None = None
+        api.written = self._written
         self._models = Watched(api, MODELS, self._news.set, slim=slim)
         self._servers = Watched(api, SERVERS, self._news.set, slim=slim)
         self._stateful_sets = Watched(api, STATEFUL_SETS, self._news.set, slim=slim)
@@ -55,6 +99,33 @@ class KubernetesCluster:
     def name(self) -> str:
         """How reports name it."""
         return self._api.connection.name
+
+    async def perform(self, action: Action) -> None:
+        """Writes what `action` asks for; see `Cluster.perform`."""
+        kind = self._servers if action.kind in _ON_SERVERS else self._models
+        model = self._latest.model(action.subject) if self._latest is not None else None
+        await self._writer.perform(action, kind.objects.get(action.subject), model)
+
+    async def record_failure(self, model: str, failure: Failure | None) -> None:
+        """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
+        await self._writer.record_failure(model, failure)
+
+    @asynccontextmanager
+    async def lock(self, holder: str, timeout: float) -> AsyncIterator[None]:  # noqa: ASYNC109 - as the protocol has it
+        """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""
+        async with self._lock.held(holder, timeout):
+            try:
+                yield
+            finally:
+                await self._stop()
+
+    async def _told(self, name: str) -> Told | None:
+        """Returns what the scheduler knows of the live version of a model."""
+        found = await self._scheduler.model(name)
+        if found is None or found.deleted or not found.versions:
+            return None
+        latest = found.versions[-1]
+        return Told(latest.state, bool(latest.on(*LOADS_IN_FLIGHT)))
 
     @property
     def _kinds(self) -> tuple[Watched, ...]:
@@ -86,12 +157,21 @@ class KubernetesCluster:
         report, *_ = await _together(self._scheduler.snapshot(), *(kind.list() for kind in old))
         assert isinstance(report, Reported)
         seen = Seen(self._models.objects, self._servers.objects, self._configs.objects, self._stateful_sets.objects)
-        return self._view.live_state(seen, report, time.time())
+        self._latest = self._view.live_state(seen, report, time.time())
+        return self._latest
+
+    def _written(self, resource: Resource, found: Json) -> None:
+        for kind in self._kinds:
+            if kind.resource == resource:
+                kind.wrote(found)
+
+    async def _stop(self) -> None:
+        for kind in self._kinds:
+            await kind.stop()
 
     async def close(self) -> None:
         """Lets go of connections."""
-        for kind in self._kinds:
-            await kind.stop()
+        await self._stop()
         await self._scheduler.close()
         await self._api.connection.close()
 

@@ -26,6 +26,9 @@ SUBSCRIBER = "model-reconciler"
 SECONDS = 20.0
 """Within which a snapshot must be over."""
 
+_UNKNOWN = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
+"""How it may say that it does not know a model."""
+
 _SERVICE = "/seldon.mlops.scheduler.Scheduler/"
 
 VERSION_STATES: dict[int, VersionState] = {
@@ -67,6 +70,10 @@ class Scheduler(Protocol):
         """Returns all models and Servers. Raises ClusterUnavailable without an answer."""
         ...
 
+    async def model(self, name: str) -> ReportedModel | None:
+        """Returns one model, None when the scheduler does not know it. Raises ClusterUnavailable without an answer."""
+        ...
+
     async def close(self) -> None:
         """Lets go of connections."""
         ...
@@ -93,13 +100,8 @@ class GrpcScheduler:
     async def snapshot(self) -> Reported:
         """Returns all models and Servers; a model that is reported as before is the very same object."""
         models = wire.ModelStatusRequest(subscriber_name=SUBSCRIBER, all_versions=True)
-        servers = wire.ServerStatusRequest(subscriber_name=SUBSCRIBER)
-        try:
-            raw = [answer async for answer in self._call("ModelStatus", models)]
-            found = [answer async for answer in self._call("ServerStatus", servers)]
-        except grpc.aio.AioRpcError as error:
-            why = f"{error.code().name}: {' '.join((error.details() or '').split())}"
-            raise ClusterUnavailable(f"no answer from Seldon's scheduler at {self.address}", why=why) from error
+        raw = await self._answers("ModelStatus", models)
+        found = await self._answers("ServerStatus", wire.ServerStatusRequest(subscriber_name=SUBSCRIBER))
         self._parsed = {answer: self._parsed.get(answer) or _model(answer) for answer in raw}
         answers = map(wire.ServerStatusResponse.FromString, found)
         return Reported(
@@ -107,11 +109,28 @@ class GrpcScheduler:
             {answer.server_name: _server(answer) for answer in answers},
         )
 
-    def _call(
-        self, method: str, request: wire.ModelStatusRequest | wire.ServerStatusRequest
-    ) -> grpc.aio.UnaryStreamCall[bytes, bytes]:
+    async def model(self, name: str) -> ReportedModel | None:
+        """Returns one model with all its versions, None when the scheduler does not know it."""
+        asked = wire.ModelStatusRequest(
+            subscriber_name=SUBSCRIBER, model=wire.ModelReference(name=name), all_versions=True
+        )
+        try:
+            found = map(_model, await self._answers("ModelStatus", asked))
+        except ClusterUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _UNKNOWN:
+                return None
+            raise
+        return next((model for model in found if model.name == name and model.versions), None)
+
+    async def _answers(self, method: str, asked: wire.ModelStatusRequest | wire.ServerStatusRequest) -> list[bytes]:
+        """Returns the answers to one request, undecoded."""
         call = self._channel.unary_stream(_SERVICE + method)
-        return call(request.SerializeToString(), timeout=SECONDS, wait_for_ready=False)
+        try:
+            return [answer async for answer in call(asked.SerializeToString(), timeout=SECONDS)]
+        except grpc.aio.AioRpcError as error:
+            why = f"{error.code().name}: {' '.join((error.details() or '').split())}"
+            raise ClusterUnavailable(f"no answer from Seldon's scheduler at {self.address}", why=why) from error
 
     async def close(self) -> None:
         """Lets go of the connection."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
 from reconciler.model.codec import model_spec_from_json
@@ -20,6 +22,9 @@ from reconciler.model.records import Records, records
 Json = Mapping[str, Any]
 Objects = Mapping[str, Json]
 """Objects of one kind by name."""
+
+PROBE_SECONDS = 120.0
+"""Seconds after which a probe's Model counts as left behind."""
 
 _OVER = (VersionState.TERMINATED, VersionState.SCALED_DOWN)
 
@@ -64,7 +69,7 @@ class View:
         servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs)
         return LiveState(
             observed_at=observed_at,
-            models=tuple(models.values()),
+            models=tuple(model for name, model in models.items() if not _is_probe(seen.models[name], observed_at)),
             servers=tuple(live_servers(servers, reported, models.values(), in_flight)),
             server_configs=tuple(server_configs(seen.server_configs)),
             traits=SELDON_TRAITS,
@@ -80,6 +85,23 @@ class View:
         live = live_model(found, reported, self._known)
         self._models[name] = (revision, reported, live)
         return live
+
+
+def _is_probe(found: Json, now: float) -> bool:
+    """Whether it is a throw-away Model of somebody who is asking. One that was left behind long ago is shown."""
+    metadata = found["metadata"]
+    if PROBE_LABEL not in (metadata.get("labels") or {}):
+        return False
+    made = time_of(metadata.get("creationTimestamp"))
+    return made is None or now - made < PROBE_SECONDS
+
+
+def time_of(text: object) -> float | None:
+    """Returns the Unix time in seconds of a timestamp of the API, None when it is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
 
 
 def _not_told(reported: Reported) -> str:

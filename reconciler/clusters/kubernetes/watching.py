@@ -37,9 +37,9 @@ class Watched:
         optional: bool = False,
         slim: Callable[[Json], Json] = lambda found: found,
     ) -> None:
+        self.resource = resource
         self.objects: dict[str, Json] = {}
         self._api = api
-        self._resource = resource
         self._changed = changed
         self._optional = optional
         self._slim = slim
@@ -55,7 +55,7 @@ class Watched:
     async def list(self) -> None:
         """Takes in all objects as they are now. Raises what the API does."""
         try:
-            listed = await self._api.list(self._resource)
+            listed = await self._api.list(self.resource)
         except NotFound:
             if not self._optional:
                 raise
@@ -68,7 +68,7 @@ class Watched:
         """Begins to watch, from the last list on."""
         if self._task is None and self._since:
             self._up = True
-            self._task = asyncio.create_task(self._watch(), name=f"watch {self._resource.name}")
+            self._task = asyncio.create_task(self._watch(), name=f"watch {self.resource.name}")
 
     async def stop(self) -> None:
         """Ends the watch; the next look lists."""
@@ -89,7 +89,7 @@ class Watched:
     async def _watch(self) -> None:
         while True:
             try:
-                async for event in self._api.watch(self._resource, self._since):
+                async for event in self._api.watch(self.resource, self._since):
                     self._up = True  # the first one says that the watch is open
                     self._take_in(event)
             except (ClusterUnavailable, Refused) as error:

@@ -135,6 +135,36 @@ def delete(world: World, ref: str) -> None:
     announce(world, found)
 
 
+def observed(world: World, event: ApiObject) -> None:
+    """Takes in an object as a real API server has it now, generation included: a stand-in for Seldon hands on what it
+    sees there. The operator notices a new object, a changed spec and a deletion; labels and annotations only stand.
+
+    An event that is older than what is known here, because the simulation has written to the object since, tells
+    nothing.
+
+    Raises:
+        ValueError: see `apply`.
+    """
+    _check(event.kind, event.spec)
+    known = world.objects.get(event.ref)
+    if known is None:
+        world.objects[event.ref] = event
+        announce(world, event)
+    elif event.generation >= known.generation:
+        notices = event.deleting > known.deleting or (event.spec != known.spec and not known.deleting)
+        known.generation, known.deleting, known.spec = event.generation, event.deleting, event.spec
+        known.labels, known.annotations = event.labels, event.annotations
+        if notices:
+            announce(world, known)
+
+
+def vanished(world: World, ref: str) -> None:
+    """An object is gone from the real API server. One that is not known (any more) is no error."""
+    found = world.objects.pop(ref, None)
+    if found is not None:
+        announce(world, found)
+
+
 def announce(world: World, found: ApiObject) -> None:
     """The operator notices an object: it takes in one after the other."""
     world.taken_in = max(world.now + timing.TAKE_IN, world.taken_in + world.rules.take_in_every)

@@ -29,7 +29,7 @@ from reconciler.clusters.simulated import (
 )
 from reconciler.clusters.simulated.placement import room
 from reconciler.clusters.simulated.plain import from_plain, to_json, to_plain
-from reconciler.clusters.simulated.records import Json, Scheduler, World
+from reconciler.clusters.simulated.records import ApiObject, Json, Scheduler, World
 from reconciler.clusters.simulated.rules import Artifact, Choices, FirstComes, Rules
 from reconciler.clusters.simulated.snapshot import snapshot
 
@@ -128,6 +128,16 @@ class Simulation:
     def delete(self, ref: str) -> None:
         """Deletes the object `ref` (`Kind/name`), without waiting. Raises KeyError when there is none."""
         api.delete(self._world, ref)
+        self._settle()
+
+    def observed(self, event: ApiObject) -> None:
+        """An object as a real API server has it: a stand-in for Seldon watches one. Raises ValueError as `apply`."""
+        api.observed(self._world, event)
+        self._settle()
+
+    def vanished(self, ref: str) -> None:
+        """The object `ref` is gone from the real API server."""
+        api.vanished(self._world, ref)
         self._settle()
 
     def disown(self, ref: str) -> None:

@@ -13,35 +13,22 @@ annotations, and one field that nobody reads where the scheduler must try again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from reconciler.clusters.simulated.records import ApiObject, Json, Version
+from reconciler.clusters.documents import NOWHERE, annotations_of, model_document, probed, server_document
+from reconciler.clusters.simulated.records import ApiObject, Version
 from reconciler.clusters.simulated.rules import Artifact
 from reconciler.clusters.simulated.simulation import Simulation
 from reconciler.errors import ActionRefused
-from reconciler.model.codec import (
-    model_policy_annotations,
-    model_spec_from_json,
-    model_spec_to_json,
-    server_policy_annotations,
-    server_spec_to_json,
-)
+from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LOADS_IN_FLIGHT, VersionState
-from reconciler.model.manifests import ModelManifest, ServerManifest, canonical_json
+from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind
-from reconciler.model.quantity import parse_quantity
 
 PROBE = "model-reconciler-probe"
 """Name of the throw-away Model; one writer at a time, so one name is enough."""
 
-NOWHERE = "model-reconciler-probe/does-not-exist"
-"""Its artifact, which does not exist: it is never loaded."""
-
 PROBE_SECONDS = 30.0
 """Simulated seconds after which a probe that has told nothing is given up."""
-
-_PROBED = ("memory", "requirements", "modelType", "server", "replicas", "minReplicas")
-"""Fields of `Model.spec` that decide whether there is room."""
 
 _AGAIN = (VersionState.FAILED, VersionState.SCHEDULE_FAILED)
 
@@ -73,16 +60,8 @@ def _change(simulation: Simulation, action: Action) -> None:
 
 
 def _apply_model(simulation: Simulation, manifest: ModelManifest, live: ApiObject | None, *, again: bool) -> None:
-    spec = model_spec_to_json(manifest.spec)
-    if live is not None:
-        spec = _as_live_says_it(spec, live.spec)
-        # Nobody reads it, so it is never a difference; it must not go back by itself, which would count as a change.
-        known = bool(live.spec.get("preloaded"))
-        spec["preloaded"] = not known if again else known
-        if not again and "preloaded" not in live.spec:
-            del spec["preloaded"]
-    annotations = {**dict(manifest.annotations), **model_policy_annotations(manifest.policy)}
-    simulation.apply([_document("Model", manifest, spec, annotations)])
+    known = None if live is None else live.spec
+    simulation.apply([model_document(manifest, known, again=again)])
 
 
 def _waits(simulation: Simulation, manifest: ModelManifest, live: ApiObject | None) -> bool:
@@ -94,40 +73,20 @@ def _waits(simulation: Simulation, manifest: ModelManifest, live: ApiObject | No
     return same and model.latest.state in _AGAIN
 
 
-def _as_live_says_it(spec: Json, live: Mapping[str, Any]) -> Json:
-    """Returns `spec` with what is the same as live written as it is live: another order would be a new version."""
-    return {
-        name: live[name] if name in live and _same(name, value, live[name]) else value for name, value in spec.items()
-    }
-
-
-def _same(name: str, value: Any, live: Any) -> bool:
-    if isinstance(value, list) and isinstance(live, list):
-        return sorted(map(canonical_json, value)) == sorted(map(canonical_json, live))
-    return name == "memory" and parse_quantity(value) == parse_quantity(live)
-
-
 def _adopt(simulation: Simulation, action: Action) -> None:
     written = action.model or action.server
     if written is None:
         raise _nothing_to_write(action)
     kind = "Model" if action.model is not None else "Server"
     _there(simulation, kind, action.subject)
-    metadata = {"labels": dict(written.labels), "annotations": _annotations(written)}
+    metadata = {"labels": dict(written.labels), "annotations": annotations_of(written)}
     simulation.patch(f"{kind}/{action.subject}", {"metadata": metadata})
-
-
-def _annotations(written: ModelManifest | ServerManifest) -> dict[str, str]:
-    if isinstance(written, ModelManifest):
-        return {**dict(written.annotations), **model_policy_annotations(written.policy)}
-    return {**dict(written.annotations), **server_policy_annotations(written.policy)}
 
 
 def _put_server(simulation: Simulation, action: Action) -> None:
     if action.server is None:
         raise _nothing_to_write(action)
-    spec = server_spec_to_json(action.server.spec)
-    simulation.apply([_document("Server", action.server, spec, _annotations(action.server))])
+    simulation.apply([server_document(action.server)])
 
 
 def _probe(simulation: Simulation, action: Action) -> None:
@@ -136,9 +95,7 @@ def _probe(simulation: Simulation, action: Action) -> None:
     It is deleted only when its loads have ended everywhere: one in flight would leak its room.
     """
     simulation.set_artifact(NOWHERE, Artifact(missing=True))
-    wanted = model_spec_to_json(_manifest(action).spec)
-    spec = {name: wanted[name] for name in _PROBED if name in wanted}
-    simulation.apply([{"kind": "Model", "name": PROBE, "spec": {**spec, "storageUri": NOWHERE}}])
+    simulation.apply([{"kind": "Model", "name": PROBE, "spec": probed(_manifest(action))}])
     found = _told(simulation)
     simulation.delete(f"Model/{PROBE}")
     _until(simulation, lambda: f"Model/{PROBE}" not in simulation.world.objects)
@@ -177,15 +134,6 @@ def _delete(kind: str) -> Callable[[Simulation, Action], None]:
 
 def _nothing(simulation: Simulation, action: Action) -> None:
     """The cluster does it by itself, or there is only to wait."""
-
-
-def _document(
-    kind: str, manifest: ModelManifest | ServerManifest, spec: Json, annotations: Mapping[str, str]
-) -> dict[str, Any]:
-    metadata: Json = {"name": manifest.name, "labels": dict(manifest.labels), "annotations": dict(annotations)}
-    if manifest.namespace is not None:
-        metadata["namespace"] = manifest.namespace
-    return {"kind": kind, "metadata": metadata, "spec": spec}
 
 
 def _manifest(action: Action) -> ModelManifest:
