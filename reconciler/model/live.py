@@ -259,6 +259,9 @@ class LiveState:
         observed_at: Unix time in seconds. models, servers, server_configs: sorted by name.
         hold: why routes do not follow what is loaded for the moment, so that nothing may be changed; empty if they do.
             On Seldon, after a restart of the scheduler (docs/seldon.md, "Servers").
+        unverified: why what is shown could not be confirmed by whoever schedules; empty if it was. Then nothing that
+            takes room is done before a probe has asked for it.
+        room_source: where the room of replicas is known from, in words for people; empty where there is only one way.
     """
 
     observed_at: float
@@ -267,6 +270,8 @@ class LiveState:
     server_configs: tuple[ServerConfig, ...] = ()
     traits: Traits = SELDON_TRAITS
     hold: str = ""
+    unverified: str = ""
+    room_source: str = ""
 
     def __post_init__(self) -> None:
         for attribute in ("models", "servers", "server_configs"):
