@@ -2,6 +2,7 @@
 #   make demo                       the main job on the local cluster   (make demo ARGS='--exit -o json' passes arguments on)
 #   make test                       all checks and tests
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
+#   make standin-recordings DIR=…   plays them on the stand-in for Seldon and a real API server
 #   make losses                     what a plain apply loses from the state before each recording, and what we lose
 #   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
 #   make controlplane              the etcd, kube-apiserver and kubectl of the tests (once, about 4 minutes)
@@ -15,7 +16,7 @@ ARGS ?=
 DIR ?= tests/recorded
 EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings losses prove controlplane protocol bench format setup clean
+.PHONY: demo test check unit recordings standin-recordings losses prove controlplane protocol bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -34,6 +35,9 @@ unit: setup controlplane
 
 recordings: setup
 	@$(BIN)/python -m tests.recordings $(DIR) $(ARGS)
+
+standin-recordings: setup controlplane
+	@$(BIN)/python -m tests.standin.recordings $(DIR) $(ARGS)
 
 losses: setup
 	@$(BIN)/python -m tests.recordings.losses $(ARGS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import gateway
+from benchmarks import gateway, kubernetes
 
-BENCHMARKS = {"gateway": gateway.run}
+BENCHMARKS = {"gateway": gateway.run, "kubernetes": kubernetes.run}
 
 
 def main(names: list[str]) -> int:

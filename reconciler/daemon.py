@@ -1,6 +1,7 @@
 """Repeats a pass: at an interval, sooner when something held becomes due, until it is told to stop.
 
-A pass that fails is told and does not end the daemon. Knows nothing of what a pass does.
+A pass that fails is told and does not end the daemon. While it lives it may touch a file, for a probe to look at. Knows
+nothing of what a pass does.
 """
 
 from __future__ import annotations
@@ -8,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, UsageError
 
 SOONEST = timedelta(seconds=1)
 """A step that is due, or overdue, waits at least this long: two passes never follow each other without a pause."""
+
+BEAT = 10.0
+"""Seconds between two touches of the heartbeat file."""
 
 
 async def repeat(
@@ -93,3 +98,58 @@ def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         loop.remove_signal_handler(signal.SIGINT)
+
+
+@asynccontextmanager
+async def beating(file: Path | None, every: float = BEAT) -> AsyncIterator[None]:
+    """Within the context `file` is touched again and again, by the same loop that runs the passes; then it is removed.
+
+    A loop that something blocks touches nothing: that is what a probe is to find. How long a pass may take is no
+    matter of it, since every action has a time limit of its own.
+
+    Args:
+        file: None for no heartbeat. every: seconds.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if file is None:
+        yield
+        return
+    _begin(file)
+    task = asyncio.create_task(_beat(file, every))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        _end(file)
+
+
+def _begin(file: Path) -> None:
+    try:
+        file.touch()
+    except OSError as error:
+        raise UsageError(
+            f"the heartbeat file {file} cannot be written",
+            why=error.strerror or "",
+            fix="name a file in a folder that can be written, with --heartbeat",
+        ) from error
+
+
+async def _beat(file: Path, every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        _touch(file)
+
+
+def _touch(file: Path) -> None:
+    with suppress(OSError):  # missing beats say it better than a daemon that ends
+        file.touch()
+
+
+def _end(file: Path) -> None:
+    # Left behind in a volume it would pass for that of the next process, which may never come up.
+    with suppress(OSError):
+        file.unlink(missing_ok=True)

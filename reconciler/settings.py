@@ -198,6 +198,12 @@ class Settings:
     repo: str = _setting("", _text, "URL or path of the manifest repository", secret=True)
     ref: str = _setting("", _text, "branch, tag or commit to read", shown="the remote's default branch")
     path: str = _setting("", _text, "folder in the repository that holds the manifests", shown="the whole repository")
+    git_credentials: Path | None = _setting(
+        None,
+        _path,
+        "folder with files that open the repository: password and username, or ssh-privatekey and known_hosts",
+        shown="what Git is set up with",
+    )
     instance: str = _setting("default", _instance, "who owns what this reconciler applies")
     cluster: str = _setting(
         "",
@@ -259,6 +265,9 @@ class Settings:
     report_history: int = _setting(50, _count, "how many reports to keep on that branch")
     interval: float = _setting(60.0, _interval, "time between two passes of `run`", shown="1m")
     jitter: float = _setting(0.0, _duration, "at most this much is added to the interval at random", shown="0s")
+    heartbeat: Path | None = _setting(
+        None, _path, "touch this file every 10 seconds while `run` lives, for a probe to look at", shown="none"
+    )
     no_color: bool = _setting(False, _boolean, "print without colours (so does the variable NO_COLOR)")
 
     @property

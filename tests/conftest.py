@@ -1,3 +1,3 @@
 """Fixtures that tests of several folders use."""
 
-pytest_plugins = ["tests.controlplane.fixtures"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.standin.fixtures"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -12,9 +13,13 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli import cluster, demo, failures, manifests, passes
+from reconciler.cli.doctor import doctor
 from reconciler.cli.simulate import simulate
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE
+
+_YOUNG_OBJECTS = 100_000
+"""Objects made, and not freed, before the garbage collector looks at them; Python's own default is 700."""
 
 app = typer.Typer(
     name="reconciler",
@@ -31,6 +36,7 @@ app.command(short_help="Plan and execute, or execute a saved plan.")(passes.appl
 app.command(short_help="Do one whole pass, and report it to Git.")(passes.sync)
 app.command(short_help="Repeat the pass of `sync` until it is stopped.")(passes.run)
 app.command(short_help="Show what serves now.")(cluster.status)
+app.command(short_help="Name what is hazardous on a cluster, and fixes.")(doctor)
 app.command(short_help="Play a commit by `kubectl apply` and by us.")(simulate)
 app.add_typer(cluster.local, name="local")
 app.command(short_help="Play the main job in a throw-away folder.")(demo.demo)
@@ -86,4 +92,6 @@ def _no_color(arguments: Sequence[str] | None) -> bool:
 
 def main() -> NoReturn:
     """Entry point of the command `reconciler`."""
+    # Nearly all that a pass makes lives to its end: to look through it for garbage often is to look in vain.
+    gc.set_threshold(_YOUNG_OBJECTS, 50, 100)
     sys.exit(execute())

@@ -44,7 +44,14 @@ def repository(settings: Settings, *, also: tuple[str, ...] = ()) -> Repository:
             why="the manifests come from a Git repository",
             fix="name it with --repo URL, RECONCILER_REPO, or `repo:` in the settings file",
         )
-    return Repository(settings.repo, ref=settings.ref or None, also=also, path=settings.path, cache=settings.cache)
+    return Repository(
+        settings.repo,
+        ref=settings.ref or None,
+        also=also,
+        path=settings.path,
+        cache=settings.cache,
+        credentials=settings.git_credentials,
+    )
 
 
 def source(repository: Repository) -> Callable[[], Awaitable[DesiredState]]:

@@ -19,7 +19,7 @@ from reconciler.cli import failures
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE, Setting, load
 
-SOURCE = ("repo", "ref", "path", "cache")
+SOURCE = ("repo", "ref", "path", "cache", "git_credentials")
 KUBERNETES = ("kubeconfig", "context", "namespace", "as_", "seldon_scheduler")
 CLUSTER = ("cluster", "state", *KUBERNETES, "instance")
 PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory", "probe", "force_conflicts")

@@ -19,6 +19,9 @@ from reconciler.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.clusters.base import Cluster
+    from reconciler.model.live import LiveState
+    from reconciler.model.manifests import DesiredState
     from reconciler.model.plan import Plan
     from reconciler.reports.report import Context
     from reconciler.repository import Repository
@@ -58,19 +61,29 @@ async def _planned(settings: Settings, out: Path | None) -> Plan:
     from reconciler import planner  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
-    await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
     async with build.cluster(settings) as cluster:
         look = build.look(settings, repository, cluster.name)
         try:
-            desired = await build.source(repository)()
+            desired, live = await _seen(settings, repository, cluster)
         except ManifestsInvalid as error:
             _show_invalid(error, settings, look)
             raise
-        found = planner.plan(desired, await cluster.observe(), build.guards(settings))
+        found = planner.plan(desired, live, build.guards(settings))
     if out is not None:
         _save(found, out)
     _show(found, settings, look)
     return found
+
+
+async def _seen(settings: Settings, repository: Repository, cluster: Cluster) -> tuple[DesiredState, LiveState]:
+    """Returns what is desired and what is live; the cluster answers while Git is read."""
+    observing = asyncio.create_task(cluster.observe())
+    try:
+        await asyncio.to_thread(_warn_of_uncommitted, settings, repository)
+        return await build.source(repository)(), await observing
+    finally:
+        observing.cancel()
+        await asyncio.gather(observing, return_exceptions=True)
 
 
 def _planned_between(settings: Settings, revisions: Revisions) -> Plan:
@@ -147,7 +160,7 @@ def sync(settings: Settings) -> int:
     return asyncio.run(_once(settings, to_git=True))
 
 
-@with_settings(*REPORTING, "interval", "jitter", *SHOWING)
+@with_settings(*REPORTING, "interval", "jitter", "heartbeat", *SHOWING)
 def run(settings: Settings) -> int:
     """Repeat the pass of `sync` until it is stopped."""
     asyncio.run(_repeated(settings))
@@ -192,11 +205,11 @@ def _exactly(saved: Path, settings: Settings) -> tuple[Settings, Callable[[Plan]
 
 async def _repeated(settings: Settings) -> None:
     from reconciler.cli.views import DaemonView  # noqa: PLC0415 - see above
-    from reconciler.daemon import repeat, stopped_by_signals  # noqa: PLC0415 - see above
+    from reconciler.daemon import beating, repeat, stopped_by_signals  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     stop = asyncio.Event()
-    async with build.cluster(settings) as cluster:
+    async with beating(settings.heartbeat), build.cluster(settings) as cluster:
         with DaemonView(settings.output, build.console(settings)) as view, stopped_by_signals(stop):
             one_pass = build.one_pass(settings, repository, cluster, view, to_git=True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from reconciler.model.manifests import (
     PREFIX,
@@ -27,7 +27,6 @@ from reconciler.model.manifests import (
 from reconciler.model.quantity import parse_quantity
 
 Json = dict[str, Any]
-_T = TypeVar("_T")
 
 OVERCOMMIT_VARIABLE = "SELDON_OVERCOMMIT_PERCENTAGE"
 """Environment variable of the container `agent` that holds a Server's overcommit in percent."""
@@ -52,43 +51,76 @@ def format_duration(seconds: float) -> str:
     return text or "0s"
 
 
-def _of(kind: type[_T], value: object) -> _T | None:
-    return value if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) else None
-
-
 def model_spec_from_json(spec: Mapping[str, Any]) -> ModelSpec:
     """Returns the `Model.spec` that `spec` says. Raises ValueError when `memory` is not a quantity."""
-    explainer, llm = _of(dict, spec.get("explainer")), _of(dict, spec.get("llm"))
-    logger, dataflow = _of(dict, spec.get("logger")), _of(dict, spec.get("dataflow"))
-    memory = spec.get("memory")
-    return ModelSpec(
-        storage_uri=_of(str, spec.get("storageUri")) or "",
-        artifact_version=_of(int, spec.get("artifactVersion")),
-        model_type=_of(str, spec.get("modelType")),
-        schema_uri=_of(str, spec.get("schemaUri")),
-        secret_name=_of(str, spec.get("secretName")),
-        requirements=tuple(str(item) for item in _of(list, spec.get("requirements")) or ()),
-        memory=None if memory is None else parse_quantity(memory),
-        replicas=_of(int, spec.get("replicas")),
-        min_replicas=_of(int, spec.get("minReplicas")),
-        max_replicas=_of(int, spec.get("maxReplicas")),
-        server=_of(str, spec.get("server")),
-        preloaded=bool(spec.get("preloaded")),
-        dedicated=bool(spec.get("dedicated")),
-        logger_percent=None if logger is None else _of(int, logger.get("percent")) or 0,
-        explainer=None if explainer is None else _explainer(explainer),
-        llm=None if llm is None else Llm(llm.get("modelRef"), llm.get("pipelineRef")),
-        parameters=tuple(
-            Parameter(str(item.get("name", "")), str(item.get("value", "")))
-            for item in _of(list, spec.get("parameters")) or ()
-            if isinstance(item, dict)
-        ),
-        clean_topics_on_delete=None if dataflow is None else bool(dataflow.get("cleanTopicsOnDelete")),
-    )
+    fields: dict[str, Any] = {"storage_uri": ""}
+    for name, value in spec.items():  # few of the fields are set in most
+        if value is not None and name in _MODEL_FIELDS:
+            attribute, read = _MODEL_FIELDS[name]
+            said = read(value)
+            if said is not None:
+                fields[attribute] = said
+    return ModelSpec(**fields)
 
 
-def _explainer(value: Json) -> Explainer:
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(str(item) for item in value) if isinstance(value, list) else None
+
+
+def _logger(value: object) -> int | None:
+    return _number(value.get("percent")) or 0 if isinstance(value, dict) else None
+
+
+def _explainer(value: object) -> Explainer | None:
+    if not isinstance(value, dict):
+        return None
     return Explainer(value.get("type", ""), value.get("modelRef"), value.get("pipelineRef"))
+
+
+def _llm(value: object) -> Llm | None:
+    return Llm(value.get("modelRef"), value.get("pipelineRef")) if isinstance(value, dict) else None
+
+
+def _parameters(value: object) -> tuple[Parameter, ...] | None:
+    if not isinstance(value, list):
+        return None
+    items = (item for item in value if isinstance(item, dict))
+    return tuple(Parameter(str(item.get("name", "")), str(item.get("value", ""))) for item in items)
+
+
+def _dataflow(value: object) -> bool | None:
+    return bool(value.get("cleanTopicsOnDelete")) if isinstance(value, dict) else None
+
+
+_MODEL_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "storageUri": ("storage_uri", _text),
+    "artifactVersion": ("artifact_version", _number),
+    "modelType": ("model_type", _text),
+    "schemaUri": ("schema_uri", _text),
+    "secretName": ("secret_name", _text),
+    "requirements": ("requirements", _texts),
+    "memory": ("memory", parse_quantity),
+    "replicas": ("replicas", _number),
+    "minReplicas": ("min_replicas", _number),
+    "maxReplicas": ("max_replicas", _number),
+    "server": ("server", _text),
+    "preloaded": ("preloaded", bool),
+    "dedicated": ("dedicated", bool),
+    "logger": ("logger_percent", _logger),
+    "explainer": ("explainer", _explainer),
+    "llm": ("llm", _llm),
+    "parameters": ("parameters", _parameters),
+    "dataflow": ("clean_topics_on_delete", _dataflow),
+}
+"""Fields of `Model.spec`: the attribute of `ModelSpec`, and what reads a value, None when it is of the wrong type."""
 
 
 def model_spec_to_json(spec: ModelSpec) -> Json:
@@ -131,24 +163,27 @@ def server_spec_from_json(spec: Mapping[str, Any]) -> ServerSpec:
     Raises:
         ValueError: the memory request is not a quantity, or the overcommit not a whole number.
     """
-    config = _of(str, spec.get("serverConfig")) or ""
-    pod = _of(dict, spec.get("podSpec")) or {}
-    containers = {c.get("name"): c for c in _of(list, pod.get("containers")) or () if isinstance(c, dict)}
+    config = _text(spec.get("serverConfig")) or ""
+    containers = _containers(spec.get("podSpec"))
     requests = ((containers.get(config) or {}).get("resources") or {}).get("requests") or {}
     variables = (containers.get("agent") or {}).get("env") or []
     overcommit = next((v.get("value") for v in variables if v.get("name") == OVERCOMMIT_VARIABLE), None)
-    capabilities = _of(list, spec.get("capabilities"))
     return ServerSpec(
         server_config=config,
-        replicas=_of(int, spec.get("replicas")),
-        min_replicas=_of(int, spec.get("minReplicas")),
-        max_replicas=_of(int, spec.get("maxReplicas")),
-        capabilities=None if capabilities is None else tuple(str(item) for item in capabilities),
-        extra_capabilities=tuple(str(item) for item in _of(list, spec.get("extraCapabilities")) or ()),
+        replicas=_number(spec.get("replicas")),
+        min_replicas=_number(spec.get("minReplicas")),
+        max_replicas=_number(spec.get("maxReplicas")),
+        capabilities=_texts(spec.get("capabilities")),
+        extra_capabilities=_texts(spec.get("extraCapabilities")) or (),
         memory=parse_quantity(requests["memory"]) if "memory" in requests else None,
         overcommit_percent=None if overcommit is None else int(overcommit),
         rest=canonical_json({name: value for name, value in spec.items() if name not in _SERVER_FIELDS}),
     )
+
+
+def _containers(pod: object) -> dict[Any, Json]:
+    found = pod.get("containers") if isinstance(pod, dict) else None
+    return {c.get("name"): c for c in found if isinstance(c, dict)} if isinstance(found, list) else {}
 
 
 def server_spec_to_json(spec: ServerSpec) -> Json:
@@ -253,22 +288,20 @@ def server_policy(annotations: Mapping[str, str]) -> tuple[ServerPolicy, dict[st
 
 def model_policy_annotations(policy: ModelPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `model_policy`."""
-    default = ModelPolicy()
-    texts: dict[str, str] = {}
-    for name, (attribute, _) in MODEL_ANNOTATIONS.items():
-        value = getattr(policy, attribute)
-        if value == getattr(default, attribute):
-            continue
-        texts[PREFIX + name] = _annotation_text(name, value)
-    return texts
+    return _policy_annotations(policy, ModelPolicy(), MODEL_ANNOTATIONS)
 
 
 def server_policy_annotations(policy: ServerPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `server_policy`."""
-    default = ServerPolicy()
+    return _policy_annotations(policy, ServerPolicy(), SERVER_ANNOTATIONS)
+
+
+def _policy_annotations(policy: object, default: object, known: Mapping[str, tuple[str, object]]) -> dict[str, str]:
+    if policy == default:  # as of most objects
+        return {}
     return {
         PREFIX + name: _annotation_text(name, getattr(policy, attribute))
-        for name, (attribute, _) in SERVER_ANNOTATIONS.items()
+        for name, (attribute, _) in known.items()
         if getattr(policy, attribute) != getattr(default, attribute)
     }
 

@@ -16,7 +16,10 @@ route over and the old one unloads, 3: over)::
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
 
 from reconciler.model.manifests import ModelSpec, ServerSpec
 
@@ -167,8 +170,10 @@ class LiveModel:
         annotations: all of the object's annotations, ours included, as written by whomever.
         versions: sorted by number; the last one is the live version. Versions long gone may be left out.
         route: (version number, weight) pairs of what answers; empty when the model is off the air.
-        deleting: the object is being deleted.
+        deleting: the object is being deleted; deleting_since: Unix time in seconds at which that began, None when the
+            cluster does not tell.
         failure: the version that failed last, rollout: the stepped rollout under way, if one is on record.
+        owned: labels and annotations that we wrote, such as `.metadata.labels.team`; empty where that is not known.
     """
 
     name: str
@@ -182,6 +187,8 @@ class LiveModel:
     deleting: bool = False
     failure: Failure | None = None
     rollout: Rollout | None = None
+    deleting_since: float | None = None
+    owned: frozenset[str] = frozenset()
 
     @property
     def live_version(self) -> LiveVersion | None:
@@ -199,18 +206,23 @@ class LiveReplica:
 
     `room` is what the replica can still take now as its scheduler reckons: loads in flight taken off, by Seldon's rule
     twice (docs/seldon.md, "Room is not what is free"). `ready` is False while it starts, drains or is lost, and from
-    the moment when its Server asks for no replica of that index, or for other pods.
+    the moment when its Server asks for no replica of that index, or for other pods. `memory` is what it has without
+    overcommit, in bytes: what can be loaded at one time; None when the cluster does not tell.
     """
 
     index: int
     limit: int
     room: int
     ready: bool = True
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """One server as the cluster has it. `capabilities` are what it really offers, extras included."""
+    """One server as the cluster has it. `capabilities` are what it really offers, extras included.
+
+    `owned`: as in `LiveModel`.
+    """
 
     name: str
     spec: ServerSpec
@@ -221,6 +233,7 @@ class LiveServer:
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     deleting: bool = False
+    owned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +264,9 @@ class Traits:
 SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False, leaks=True)
 
 
+_NamedT = TypeVar("_NamedT", LiveModel, LiveServer)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveState:
     """All that a cluster observes at one moment.
@@ -279,8 +295,17 @@ class LiveState:
 
     def model(self, name: str) -> LiveModel | None:
         """Returns the model of that name, None when there is none."""
-        return next((m for m in self.models if m.name == name), None)
+        return _named(self.models, name)
 
     def server(self, name: str) -> LiveServer | None:
         """Returns the server of that name, None when there is none."""
-        return next((s for s in self.servers if s.name == name), None)
+        return _named(self.servers, name)
+
+
+_NAME = attrgetter("name")
+
+
+def _named(items: tuple[_NamedT, ...], name: str) -> _NamedT | None:
+    """Returns the item of that name; `items` are sorted by it. Asked for each action with each observation."""
+    place = bisect_left(items, name, key=_NAME)
+    return items[place] if place < len(items) and items[place].name == name else None

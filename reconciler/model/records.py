@@ -86,8 +86,10 @@ def rollout_from_json(text: str | None) -> Rollout | None:
 
 
 def _object(text: str | None) -> dict[str, Any]:
+    if not text:  # as with most models
+        return {}
     try:
-        data: Any = json.loads(text or "null")
+        data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

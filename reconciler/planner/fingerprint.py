@@ -5,10 +5,8 @@ Times, requests in flight and free room are left out: they change while nothing 
 
 from __future__ import annotations
 
-import hashlib
-
-from reconciler.model.live import LiveState
-from reconciler.model.manifests import canonical_json
+from reconciler.model.live import LiveState, LiveVersion
+from reconciler.model.manifests import digest_of, values
 
 
 def fingerprint(live: LiveState) -> str:
@@ -16,20 +14,20 @@ def fingerprint(live: LiveState) -> str:
     models = [
         [
             model.name,
-            repr(model.spec),
+            values(model.spec),
             model.instance,
             sorted(model.labels),
             sorted(model.annotations),
             model.deleting,
             model.route,
-            [[v.number, v.digest, v.memory, v.server, v.state, v.replicas, v.wanted] for v in model.versions],
+            [_version(version) for version in model.versions],
         ]
         for model in live.models
     ]
     servers = [
         [
             server.name,
-            repr(server.spec),
+            values(server.spec),
             server.instance,
             sorted(server.labels),
             sorted(server.annotations),
@@ -39,4 +37,17 @@ def fingerprint(live: LiveState) -> str:
         ]
         for server in live.servers
     ]
-    return hashlib.sha256(canonical_json([models, servers]).encode()).hexdigest()[:12]
+    return digest_of([models, servers])
+
+
+def _version(version: LiveVersion) -> list[object]:
+    replicas = [(index, state.value) for index, state in version.replicas]  # the `repr` of an enum's member is slow
+    return [
+        version.number,
+        version.digest,
+        version.memory,
+        version.server,
+        version.state.value,
+        replicas,
+        version.wanted,
+    ]

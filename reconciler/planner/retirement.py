@@ -49,6 +49,19 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
     return verdict.decision, dataclasses.replace(action, after=tuple(sorted(edges)))
 
 
+def stranded(server: LiveServer, size: int, live: LiveState) -> tuple[str, ...]:
+    """Names the models of which something would find no place on `server` if only its first `size` replicas were left.
+
+    By the same worst case as a shrink of ours: whatever is moved first, and what waits may come back at that moment.
+    """
+    staying = [(m.name, v) for m in live.models for v in m.versions if v.server == server.name and v.occupied]
+    back = 0 if live.traits.commands_traffic else may_come_back(server, live)
+    room = {r.index: r.room - back for r in server.replicas if r.index < size and r.ready}
+    latest = {m.name: m.live_version for m in live.models}
+    stuck = set() if live.traits.commands_traffic else {name for name, v in staying if latest[name] != v}
+    return tuple(_stranded(size, staying, room, stuck))
+
+
 def _moving(server: LiveServer, action: Action) -> bool:
     """Whether a replica that is to stay is on its way: what is on the others has nowhere to go meanwhile.
 
@@ -162,22 +175,24 @@ def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
 
 
 def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int], stuck: Set[str]) -> str:
-    """Which models on the replicas that go would not fit on those that stay, whatever the order they are moved in.
+    names = _stranded(spec.wanted_replicas, stays, room, stuck)
+    left = f"({spec.wanted_replicas} of its replicas)"
+    return f"{_some(names)} would not fit on what is left of it {left}" if names else ""
+
+
+def _stranded(size: int, stays: list[Stay], room: dict[int, int], stuck: Set[str]) -> list[str]:
+    """Which models on the replicas from `size` on would not fit on those that stay, whatever is moved first; sorted.
 
     Those in `stuck` are not moved at all.
     """
-    moving = [(n, v, sum(i >= spec.wanted_replicas for i in v.occupied)) for n, v in stays]
-    demand = _demand(spec.wanted_replicas, stays, set(room))
-    stranded = []
-    for name, version, count in moving:
-        free = [i for i in set(room) - set(version.occupied) if demand[i] <= room[i]]
+    demand = _demand(size, stays, set(room))
+    found = set()
+    for name, version in stays:
+        count = sum(index >= size for index in version.occupied)
+        free = [index for index in set(room) - set(version.occupied) if demand[index] <= room[index]]
         if count > len(free) or (count and name in stuck):
-            stranded.append(name)
-    return (
-        f"{_some(sorted(stranded))} would not fit on what is left of it ({spec.wanted_replicas} of its replicas)"
-        if stranded
-        else ""
-    )
+            found.add(name)
+    return sorted(found)
 
 
 def _demand(wanted: int, stays: list[Stay], left: set[int]) -> dict[int, int]:

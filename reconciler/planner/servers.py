@@ -242,7 +242,7 @@ def _existing(
     written: ServerManifest, desired: ServerManifest, live: LiveServer, verdict: ServerVerdict
 ) -> ServerVerdict:
     policy = server_policy_annotations(desired.policy)
-    metadata = metadata_differs(desired, policy, SERVER_ANNOTATIONS, live.labels, live.annotations)
+    metadata = metadata_differs(desired, policy, SERVER_ANNOTATIONS, live)
     if live.spec != written.spec:
         if _loses(live.spec, written.spec):
             return dataclasses.replace(verdict, late=_action(ActionKind.SHRINK_SERVER, written, verdict.decision))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
-from reconciler.health import is_whole, serving_version
+from reconciler.health import is_whole, rollout_under_way, serving_version
 from reconciler.model.codec import MODEL_ANNOTATIONS, model_policy, model_policy_annotations
 from reconciler.model.live import LiveModel, LiveVersion, Rollout, Traits, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, Source
@@ -14,12 +15,12 @@ from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_to_json
 from reconciler.planner.ownership import marked, metadata_differs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
     """One model: `desired` is None when Git has none of that name, `live` when the cluster has none; never both.
 
     `commit` is the desired state's, `now` the Unix time of the observation. `unverified` is whether what is live was
-    confirmed by nobody (`LiveState.unverified`).
+    confirmed by nobody (`LiveState.unverified`). What several rows ask is reckoned once.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Situation:
         """Whether the live object carries another instance's label."""
         return self.live is not None and self.live.instance not in (None, self.guards.instance)
 
-    @property
+    @cached_property
     def serving(self) -> LiveVersion | None:
         """The version that answers now."""
         return None if self.live is None else serving_version(self.live)
@@ -51,7 +52,7 @@ class Situation:
         """The last version written."""
         return None if self.live is None else self.live.live_version
 
-    @property
+    @cached_property
     def same_version(self) -> bool:
         """Whether the live version is the one Git asks for.
 
@@ -62,6 +63,11 @@ class Situation:
         version = self.live.live_version
         digest = (version.digest if version is not None else None) or self.live.spec.digest
         return digest == self.desired.spec.digest
+
+    @cached_property
+    def under_way(self) -> bool:
+        """Whether the way to the live version has begun and goes on by itself."""
+        return self.live is not None and rollout_under_way(self.live)
 
     @property
     def taken_in(self) -> bool:
@@ -212,7 +218,7 @@ class Situation:
         assert self.desired is not None
         assert self.live is not None
         policy = model_policy_annotations(self.desired.policy)
-        return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live.labels, self.live.annotations)
+        return metadata_differs(self.desired, policy, MODEL_ANNOTATIONS, self.live)
 
 
 def on_record(manifest: ModelManifest, rollout: Rollout | None) -> ModelManifest:

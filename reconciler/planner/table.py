@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from reconciler.health import is_whole, load_failed, on_the_air, rollout_under_way
+from reconciler.health import is_whole, load_failed
 from reconciler.model.live import GONE, ReplicaState, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Decision, Reason, Verb
@@ -109,7 +109,7 @@ def off_the_air(situation: Situation) -> Verdict | None:
     A model that an autoscaler asks for no replica of is as it should be.
     """
     live = situation.live
-    if situation.desired is None or live is None or on_the_air(live):
+    if situation.desired is None or live is None or situation.serving is not None:
         return None
     if situation.replicas == 0:
         return say(situation, 15, Verb.IN_SYNC, Reason.SAME, "an autoscaler asks for no replica of it")
@@ -129,7 +129,7 @@ def off_the_air(situation: Situation) -> Verdict | None:
 
 def same_rollout(situation: Situation) -> Verdict | None:
     """Row 6: a rollout towards this very version is under way → continue it from where it stands, then decide again."""
-    if not situation.same_version or situation.live is None or not rollout_under_way(situation.live):
+    if not situation.same_version or not situation.under_way:
         return None
     decision = decision_on(situation, 6, Verb.CONTINUE, Reason.UNDER_WAY, version_detail(situation))
     return _finished_first(situation, decision, takes_over=False)
@@ -140,7 +140,7 @@ def other_rollout(situation: Situation) -> Verdict | None:
 
     A load in flight is never superseded: its room would leak (docs/seldon.md, "Capacity").
     """
-    if situation.desired is None or situation.live is None or not rollout_under_way(situation.live):
+    if situation.desired is None or not situation.under_way:
         return None
     return _finished_first(situation, decision_on(situation, 7, Verb.CONTINUE, Reason.OTHER_ROLLOUT), takes_over=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from reconciler.model.live import LiveVersion
@@ -35,17 +34,19 @@ class Verdict:
     guarded: Unit | None = None
 
 
-def decision_on(situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "") -> Decision:
-    """Returns what `row` decides about the model; `detail` says the specifics to people."""
+def decision_on(
+    situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
+) -> Decision:
+    """Returns what `row` decides about the model; `detail` says the specifics to people, `fixes` what would help."""
     source = situation.desired.source if situation.desired else None
-    return Decision("Model", situation.name, verb, reason, row, detail, source=source)
+    return Decision("Model", situation.name, verb, reason, row, detail, fixes, source=source)
 
 
 def say(
     situation: Situation, row: int, verb: Verb, reason: Reason, detail: str = "", fixes: tuple[str, ...] = ()
 ) -> Verdict:
     """Returns a verdict with nothing to do; `fixes` say what would help."""
-    return Verdict(dataclasses.replace(decision_on(situation, row, verb, reason, detail), fixes=fixes))
+    return Verdict(decision_on(situation, row, verb, reason, detail, fixes))
 
 
 def unknown_memory(situation: Situation, row: int) -> Verdict:
@@ -64,11 +65,11 @@ def kept_as_is(situation: Situation, verdict: Verdict) -> Verdict:
     if not situation.unsafe or not any(a.kind is ActionKind.LOAD and a.number is None for a in loads):
         return verdict
     assert verdict.unit is not None
-    decision = dataclasses.replace(
+    decision = replace(
         verdict.decision, verb=Verb.BLOCKED, reason=Reason.UNVERIFIED, detail=UNVERIFIED, fixes=UNVERIFIED_FIXES
     )
     rest = verdict.unit.otherwise
-    return Verdict(decision, None if rest is None else dataclasses.replace(rest, decision=decision), verdict.due)
+    return Verdict(decision, None if rest is None else replace(rest, decision=decision), verdict.due)
 
 
 def version_detail(situation: Situation) -> str:

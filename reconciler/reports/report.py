@@ -15,7 +15,7 @@ from reconciler.model.manifests import Source
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, ActionKind, Capacity, Decision, Edge, MemoryUse, Plan, Reason
 from reconciler.reports.clean import clean, printable, secret_values, without_credentials
-from reconciler.reports.summary import summary_of_decisions, summary_of_outcomes
+from reconciler.reports.summary import summary_of_decisions, summary_of_outcomes, summary_of_standing
 
 FORMAT_VERSION = "1"
 """Version of the data's shape; it changes when a reader of the old one would be misled."""
@@ -90,6 +90,7 @@ class Report:
         ended_at: Unix time in seconds, None while it runs. next_step_at: when something held becomes due.
         unverified: why the live state could not be confirmed, empty if it was. room_source: where room is known from.
         exit_code: that of the command, were it to end now. secrets: values that must not be told; never rendered.
+        standing: the part of the summary that no outcome changes, reckoned once: news come by the thousand.
     """
 
     context: Context
@@ -107,6 +108,7 @@ class Report:
     unverified: str = ""
     room_source: str = ""
     secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    standing: str = field(default="", repr=False, compare=False)
 
 
 def exit_code(*codes: int) -> int:
@@ -132,6 +134,7 @@ def planned(plan: Plan, context: Context) -> Report:
         unverified=clean(plan.unverified, secrets),
         room_source=plan.room_source,
         secrets=secrets,
+        standing=summary_of_standing(decisions),
     )
 
 
@@ -205,7 +208,8 @@ _RESULTS = {5: Verdict.INCOMPLETE, 4: Verdict.BLOCKED}
 def _progress(report: Report) -> str:
     if not report.actions:
         return summary_of_decisions(report.decisions)
-    return summary_of_outcomes([action.outcome for action in report.actions], report.decisions)
+    standing = report.standing or summary_of_standing(report.decisions)
+    return summary_of_outcomes([action.outcome for action in report.actions], standing)
 
 
 def _reported(action: Action, secrets: frozenset[str]) -> ReportedAction:
@@ -227,6 +231,8 @@ def _reported(action: Action, secrets: frozenset[str]) -> ReportedAction:
 
 
 def _clean_decision(decision: Decision, secrets: frozenset[str]) -> Decision:
+    if not (decision.detail or decision.fixes or decision.failure):  # as of most: in sync
+        return decision
     fixes = tuple(clean(fix, secrets) for fix in decision.fixes)
     return replace(
         decision, detail=clean(decision.detail, secrets), fixes=fixes, failure=clean(decision.failure, secrets)

@@ -40,12 +40,20 @@ def summary_of_decisions(decisions: Iterable[Decision]) -> str:
     return _counted(counts, _PLANNED | _STANDING) or "no models and no servers"
 
 
-def summary_of_outcomes(outcomes: Sequence[Outcome], decisions: Iterable[Decision]) -> str:
-    """Returns such as `3 of 5 actions done, 1 failed, 1 not run; 1 blocked, 4 in sync`."""
+def summary_of_standing(decisions: Iterable[Decision]) -> str:
+    """Returns the part about what no action is for, such as `1 blocked, 4 in sync`; empty when there is nothing."""
+    return _counted(Counter(decision.verb for decision in decisions), _STANDING)
+
+
+def summary_of_outcomes(outcomes: Sequence[Outcome], standing: str) -> str:
+    """Returns such as `3 of 5 actions done, 1 failed, 1 not run; 1 blocked, 4 in sync`.
+
+    Args:
+        standing: as `summary_of_standing` says it.
+    """
     counts = Counter(outcome.status for outcome in outcomes)
     done = f"{counts[Status.DONE]} of {len(outcomes)} action{'' if len(outcomes) == 1 else 's'} done"
     other = _counted(counts, {status: status.value for status in _STATUSES})
-    standing = _counted(Counter(decision.verb for decision in decisions), _STANDING)
     return (f"{done}, {other}" if other else done) + (f"; {standing}" if standing else "")
 
 

@@ -32,14 +32,16 @@ class Cache:
     Args:
         parent: folder of all caches, made when it is missing. address: the remote.
         timeout: seconds that one Git command, and waiting for another process, may take.
+        credentials: folder with those of the remote, None for none.
     """
 
-    def __init__(self, parent: Path, address: Address, timeout: float) -> None:
+    def __init__(self, parent: Path, address: Address, timeout: float, credentials: Path | None = None) -> None:
         digest = hashlib.sha256(address.location.encode()).hexdigest()[:24]
         self.folder = parent.expanduser().absolute() / digest
-        self.git = GitCommand(self.folder, address, timeout)
+        self.git = GitCommand(self.folder, address, timeout, credentials)
         self._address = address
         self._timeout = timeout
+        self._credentials = credentials
         self._lock = FileLock(f"{self.folder}.lock", timeout=timeout)
 
     @contextlib.contextmanager
@@ -98,7 +100,7 @@ class Cache:
     def _clone(self, refs: tuple[str, ...]) -> None:
         """Makes a clone beside the old one and puts it into its place when it is complete."""
         fresh = self.folder.with_suffix(".new")
-        git = GitCommand(fresh, self._address, self._timeout)
+        git = GitCommand(fresh, self._address, self._timeout, self._credentials)
         try:
             shutil.rmtree(fresh, ignore_errors=True)
             git.run("init", "--quiet", "--bare", "--template=")

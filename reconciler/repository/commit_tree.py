@@ -65,6 +65,8 @@ class CommitTree:
         return {entry.path: blobs[entry.oid] for entry in entries}
 
     def _blobs(self, oids: Sequence[str]) -> dict[str, bytes]:
+        if not oids:
+            return {}
         output = self._git.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
         blobs: dict[str, bytes] = {}
         at = 0

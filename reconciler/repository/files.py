@@ -116,6 +116,14 @@ def resolve(tree: Tree, path: str) -> Entry:
 
 
 @dataclass(slots=True)
+class Chosen:
+    """The manifests of a tree: the entry of each by its name, sorted, and what is wrong with others."""
+
+    files: dict[str, Entry]
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Collected:
     """The manifests of a tree: name and content of each file, and what is wrong with others."""
 
@@ -123,8 +131,8 @@ class Collected:
     problems: list[Problem] = field(default_factory=list)
 
 
-def collect(tree: Tree, folder: str, shown_as: str) -> Collected:
-    """Returns the manifests below `folder`.
+def choose(tree: Tree, folder: str, shown_as: str) -> Chosen:
+    """Returns which files below `folder` are manifests.
 
     Args:
         tree: where. folder: path in it, a folder. shown_as: what the names of files begin with.
@@ -134,12 +142,16 @@ def collect(tree: Tree, folder: str, shown_as: str) -> Collected:
     """
     walk = _Walk(tree)
     walk.folder(folder, shown_as, ())
-    chosen = walk.chosen
-    if sum(entry.size for entry in chosen.values()) > LARGEST_TREE:
+    if sum(entry.size for entry in walk.chosen.values()) > LARGEST_TREE:
         raise _too_much(shown_as)
-    contents = tree.read(list({entry.path: entry for entry in chosen.values()}.values()))
-    collected = Collected(problems=walk.problems)
-    for name, entry in sorted(chosen.items()):
+    return Chosen(dict(sorted(walk.chosen.items())), walk.problems)
+
+
+def collect(tree: Tree, chosen: Chosen) -> Collected:
+    """Returns what is in the files that were chosen."""
+    contents = tree.read(list({entry.path: entry for entry in chosen.files.values()}.values()))
+    collected = Collected(problems=list(chosen.problems))
+    for name, entry in chosen.files.items():
         content = contents[entry.path]
         if isinstance(content, bytes):
             collected.files.append((name, content))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.errors import Problem, RepositoryError
 from reconciler.model.manifests import DesiredState
-from reconciler.repository.files import LARGEST_FILE, Entry, Kind, LinkError, collect, resolve
+from reconciler.repository.files import LARGEST_FILE, Entry, Kind, LinkError, choose, collect, resolve
 from reconciler.repository.manifests import desired_state
 
 _LARGEST_STREAM = 32 * 1024 * 1024
@@ -91,7 +91,8 @@ def load_folder(folder: Path) -> DesiredState:
         entry = resolve(tree, inside)
     except LinkError as error:
         raise RepositoryError(f"`{folder}` cannot be read", why=str(error), fix="name the folder itself") from error
-    collected = collect(tree, "" if entry.path == "." else entry.path, "" if str(folder) == "." else folder.as_posix())
+    inside, shown_as = "" if entry.path == "." else entry.path, "" if str(folder) == "." else folder.as_posix()
+    collected = collect(tree, choose(tree, inside, shown_as))
     return desired_state(collected.files, problems=collected.problems)
 
 

@@ -12,6 +12,7 @@ from git.exc import GitCommandError, GitCommandNotFound
 
 from reconciler.errors import RepositoryError
 from reconciler.repository.address import Address
+from reconciler.repository.credentials import Access, access, ssh_command
 
 # Inside a Git hook these point at the repository that is being committed to, not at the one we mean.
 _FOREIGN = (
@@ -19,6 +20,9 @@ _FOREIGN = (
     *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
     *("GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE_PACKET"),
 )
+_REMOTE = ("fetch", "push")
+"""Commands that speak to the remote: only they are given its credentials."""
+
 _LONGEST_SAID = 600
 _ENDED_BY_TIMEOUT = (124, 137, -9)
 
@@ -37,20 +41,22 @@ class GitCommand:
 
     Args:
         folder: the bare repository. address: its remote, known to Git as `origin`.
-        timeout: seconds that a command may take.
+        timeout: seconds that a command may take. credentials: folder with those of the remote, see `access`.
     """
 
-    def __init__(self, folder: Path, address: Address, timeout: float) -> None:
+    def __init__(self, folder: Path, address: Address, timeout: float, credentials: Path | None = None) -> None:
         self.folder = folder
         self._address = address
         self._timeout = timeout
+        self._credentials = credentials
 
     def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """Returns the output of `git <arguments>`.
 
         Raises:
-            GitError: it failed. RepositoryError: there is no Git on this machine.
+            GitError: it failed. RepositoryError: there is no Git on this machine, or the credentials do not suit.
         """
+        entry = access(self._address, self._credentials) if arguments[0] in _REMOTE else Access()
         # `timeout` ends Git's helper processes too: they would hold the connection, and us, for ever.
         limit = ["timeout", "-k", "2", f"{self._timeout:g}"]
         unset = [word for name in _FOREIGN for word in ("-u", name)]
@@ -66,7 +72,7 @@ class GitCommand:
                     with_exceptions=False,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
-                    env=self._environment(),
+                    env=self._environment(entry),
                 )
             except (GitCommandNotFound, GitCommandError) as error:
                 raise RepositoryError(
@@ -77,7 +83,7 @@ class GitCommand:
         if status in _ENDED_BY_TIMEOUT:
             raise GitError(f"it took more than {self._timeout:g} s and was ended", timed_out=True)
         if status != 0:
-            raise GitError(self._scrubbed(said) or f"Git ended with status {status} and said nothing")
+            raise GitError(self._scrubbed(entry.scrub(said)) or f"Git ended with status {status} and said nothing")
         return bytes(output)
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
@@ -88,7 +94,7 @@ class GitCommand:
         text = self._address.scrub(said.strip())
         return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "…"
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, entry: Access) -> dict[str, str]:
         settings = {
             "remote.origin.url": self._address.location,
             "core.hooksPath": os.devnull,
@@ -98,14 +104,17 @@ class GitCommand:
             "gc.auto": "0",
             "maintenance.auto": "false",
         }
-        if self._address.header:
-            settings[f"http.{self._address.location}.extraHeader"] = self._address.header
+        header = self._address.header or entry.header
+        if header:
+            settings[f"http.{self._address.location}.extraHeader"] = header
         first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
         environment = {"GIT_CONFIG_COUNT": str(first + len(settings)), "GIT_TERMINAL_PROMPT": "0"}
         for index, (name, value) in enumerate(settings.items(), first):
             environment[f"GIT_CONFIG_KEY_{index}"], environment[f"GIT_CONFIG_VALUE_{index}"] = name, value
-        if self._may_ask_by_ssh:
-            environment["GIT_SSH_COMMAND"] = f"ssh -o BatchMode=yes -o ConnectTimeout={max(1, int(self._timeout))}"
+        if entry.ca:
+            environment["GIT_SSL_CAINFO"] = str(entry.ca)  # which wins over any configuration
+        if entry.ssh or self._may_ask_by_ssh:
+            environment["GIT_SSH_COMMAND"] = ssh_command(entry.ssh, max(1, int(self._timeout)))
         return environment
 
     @cached_property

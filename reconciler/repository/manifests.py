@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.errors import ManifestsInvalid, Problem
@@ -20,6 +21,21 @@ from reconciler.repository.yaml_builder import YamlMap
 from reconciler.repository.yaml_reader import read_documents
 
 
+@dataclass(slots=True)
+class FileRead:
+    """What one file says.
+
+    Attributes:
+        subjects: the objects in it that are ours to read. skipped: number of documents that are not.
+        unreadable: why there may be more in it. problems: what is wrong with the subjects, each seen by itself.
+    """
+
+    subjects: list[Subject]
+    skipped: int = 0
+    unreadable: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
 def desired_state(
     files: Iterable[tuple[str, bytes]], commit: str = "", problems: Iterable[Problem] = ()
 ) -> DesiredState:
@@ -32,28 +48,37 @@ def desired_state(
     Raises:
         ManifestsInvalid: something is wrong; carries all problems.
     """
-    unreadable = list(problems)
+    return combined([read_file(name, data) for name, data in files], commit, problems)
+
+
+def read_file(name: str, data: bytes) -> FileRead:
+    """Returns what the file of that name and content says, and what is wrong with it whatever other files say."""
+    documents, unreadable = read_documents(data, name)
     found = Sorted()
-    for name, data in files:
-        documents, file_problems = read_documents(data, name)
-        unreadable += file_problems
-        for document in documents:
-            sort_document(document, found)
-    complete = not unreadable and not found.problems
-    all_problems = unreadable + found.problems
-    for subject in found.subjects:
-        all_problems += _problems_of(subject)
-    all_problems += duplicate_problems(found.subjects)
-    all_problems += reference_problems(found.subjects, complete=complete)
-    all_problems += experiment_problems(found.subjects, complete=complete)
+    for document in documents:
+        sort_document(document, found)
+    problems = [problem for subject in found.subjects for problem in _problems_of(subject)]
+    return FileRead(found.subjects, found.skipped, unreadable + found.problems, problems)
+
+
+def combined(files: Iterable[FileRead], commit: str = "", problems: Iterable[Problem] = ()) -> DesiredState:
+    """Returns what `files` say together. Arguments and errors: as `desired_state`."""
+    read = list(files)
+    subjects = [subject for file in read for subject in file.subjects]
+    all_problems = [*problems, *(problem for file in read for problem in file.unreadable)]
+    complete = not all_problems
+    all_problems += [problem for file in read for problem in file.problems]
+    all_problems += duplicate_problems(subjects)
+    all_problems += reference_problems(subjects, complete=complete)
+    all_problems += experiment_problems(subjects, complete=complete)
     if all_problems:
         raise ManifestsInvalid(tuple(dict.fromkeys(all_problems)))
     return DesiredState(
         commit,
-        tuple(_model(subject) for subject in found.subjects if subject.kind == "Model"),
-        tuple(_server(subject) for subject in found.subjects if subject.kind == "Server"),
-        found.skipped,
-        tuple(_experiment(subject) for subject in found.subjects if subject.kind == "Experiment"),
+        tuple(_model(subject) for subject in subjects if subject.kind == "Model"),
+        tuple(_server(subject) for subject in subjects if subject.kind == "Server"),
+        sum(file.skipped for file in read),
+        tuple(_experiment(subject) for subject in subjects if subject.kind == "Experiment"),
     )
 
 

@@ -16,7 +16,7 @@ def duplicate_problems(subjects: Iterable[Subject]) -> list[Problem]:
     """Returns a problem for each object whose kind and name an earlier one has, by file and line."""
     first: dict[tuple[str, str], Subject] = {}
     problems = []
-    for subject in sorted(subjects, key=lambda subject: subject.source):
+    for subject in sorted(subjects, key=lambda subject: (subject.file, subject.value.line)):
         if subject.name is None:
             continue
         other = first.setdefault((subject.kind, subject.name), subject)

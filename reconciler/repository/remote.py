@@ -11,10 +11,10 @@ from reconciler.model.manifests import DesiredState
 from reconciler.repository.address import check_folder, check_ref, parse_address
 from reconciler.repository.cache import HEAD, Cache, check_local
 from reconciler.repository.commit_tree import CommitTree, MissingObjectError
-from reconciler.repository.files import Entry, Kind, LinkError, collect, is_manifest, resolve
+from reconciler.repository.files import Entry, Kind, LinkError, choose, is_manifest, resolve
 from reconciler.repository.git_command import GitCommand, GitError
-from reconciler.repository.manifests import desired_state
 from reconciler.repository.publishing import Publisher
+from reconciler.repository.sound_files import SoundFiles
 from reconciler.repository.wording import nearest, shown
 
 _T = TypeVar("_T")
@@ -33,6 +33,7 @@ class Repository:
         also: others that will be asked for by name.
         path: folder in the repository that holds the manifests; all of it unless given.
         cache: folder for clones. timeout: seconds that one Git command may take.
+        credentials: folder with files that let in, see `reconciler.repository.credentials`; None for none.
 
     Raises:
         RepositoryError: `url`, `ref`, `also` or `path` cannot be given to Git safely.
@@ -47,12 +48,13 @@ class Repository:
         path: str = "",
         cache: Path,
         timeout: float = 120,
+        credentials: Path | None = None,
     ) -> None:
         self._address = parse_address(url)
         self._ref = None if ref is None else check_ref(ref)
         self._also = tuple(check_ref(rev) for rev in also)
         self._path = check_folder(path)
-        self._cache = Cache(cache, self._address, timeout)
+        self._cache = Cache(cache, self._address, timeout, credentials)
 
     def __repr__(self) -> str:
         return f"Repository({self.display_url!r}, ref={self._ref!r}, path={self._path!r})"
@@ -165,8 +167,9 @@ class Repository:
             entry = None
         if entry is None or entry.kind is not Kind.FOLDER:
             raise self._no_such_folder(commit, is_file=entry is not None)
-        collected = collect(tree, entry.path, self._path)
-        return desired_state(collected.files, commit, collected.problems)
+        return SoundFiles(self._cache.folder, self._path).desired_state(
+            tree, choose(tree, entry.path, self._path), commit
+        )
 
     def _branch_tree(self, branch: str) -> CommitTree | None:
         name = f"refs/heads/{check_ref(branch)}"

@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
+from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Problem
 from reconciler.repository.scalars import kind_of
 from reconciler.repository.subject import Subject
 from reconciler.repository.wording import Path, a_kind, listed, nearest, shown
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+# The library is imported when the first file is checked: where none changed since the last pass, none is.
 
 _TYPES = {
     "string": "text",
@@ -48,12 +49,17 @@ _WRITTEN_BY_THE_CLUSTER = frozenset(
 @cache
 def schema(kind: str) -> dict[str, Any]:
     """Returns the published JSON Schema of `kind` (`Model`, `Server` or `Experiment`)."""
-    file = f"{kind.lower()}.schema.json"
+    file = schema_folder() / f"{kind.lower()}.schema.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+def schema_folder() -> FilePath:
+    """Returns the folder of the published schemas."""
     package = FilePath(__file__).parents[1]
     # An installed package carries the schemas inside itself, a source tree beside itself.
-    folder = next(place for place in (package / "schemas", package.parent / "schemas") if (place / file).is_file())
-    content: dict[str, Any] = json.loads((folder / file).read_text(encoding="utf-8"))
-    return content
+    places = (package / "schemas", package.parent / "schemas")
+    return next(place for place in places if (place / "model.schema.json").is_file())
 
 
 def schema_problems(subject: Subject) -> list[Problem]:
@@ -66,6 +72,9 @@ def schema_problems(subject: Subject) -> list[Problem]:
 
 @cache
 def _validator(kind: str) -> Any:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+    from jsonschema.validators import extend  # noqa: PLC0415 - see above
+
     # JSON Schema takes 2.0 for an integer and lets `$` match before a final line break; clusters do neither.
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     checking: Any = extend  # untyped in the stubs
@@ -73,6 +82,8 @@ def _validator(kind: str) -> Any:
 
 
 def _whole_pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - see above
+
     if isinstance(instance, str) and re.fullmatch(pattern, instance) is None:
         yield ValidationError("pattern")
 

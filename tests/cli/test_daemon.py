@@ -7,9 +7,12 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from reconciler.daemon import repeat, stopped_by_signals
-from reconciler.errors import ReconcilerError
+import pytest
+
+from reconciler.daemon import beating, repeat, stopped_by_signals
+from reconciler.errors import ReconcilerError, UsageError
 
 
 async def run(
@@ -97,3 +100,27 @@ async def test_sigterm_stops_it() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(20):
             await stop.wait()
+
+
+async def test_the_heartbeat_file_is_touched_while_the_loop_turns_and_gone_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    async with beating(file, every=0.01):
+        os.utime(file, (0, 0))
+        async with asyncio.timeout(20):
+            while file.stat().st_mtime == 0:
+                await asyncio.sleep(0.01)
+    assert not file.exists()
+
+
+async def test_a_loop_that_something_blocks_leaves_the_heartbeat_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    async with beating(file, every=0.01):
+        os.utime(file, (0, 0))
+        time.sleep(0.1)
+        assert file.stat().st_mtime == 0
+
+
+async def test_a_heartbeat_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        async with beating(tmp_path / "missing" / "heartbeat"):
+            raise AssertionError("it began")

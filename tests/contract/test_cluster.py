@@ -12,7 +12,7 @@ from reconciler.errors import ActionRefused, LockHeld
 from reconciler.health import carries_all_traffic, is_whole, load_failed, on_the_air, serving_version
 from reconciler.model.live import Failure, LiveState, LiveVersion, VersionState
 from reconciler.model.plan import ActionKind
-from tests.contract.conftest import Backend
+from tests.contract.conftest import Backend, Connect
 from tests.local.serving import Driver, action, live_version, model, rooms
 
 pytestmark = [pytest.mark.mlserver, pytest.mark.xdist_group("contract")]
@@ -189,11 +189,13 @@ async def test_a_failure_on_record_is_observed_until_it_is_cleared(driver: Drive
     await driver.cluster.record_failure("nobody", failure)
 
 
-async def test_observing_returns_as_soon_as_something_differs(driver: Driver, backend: Backend) -> None:
+async def test_observing_returns_as_soon_as_something_differs(
+    driver: Driver, backend: Backend, connect: Connect
+) -> None:
     live = await driver.cluster.observe()
     waiting = asyncio.create_task(driver.cluster.observe(live))
     await asyncio.sleep(0)
-    await Driver(backend.connect()).start_load(model("noticed", backend.good))
+    await Driver(await connect()).start_load(model("noticed", backend.good))
     seen = await waiting
     assert seen.model("noticed") is not None
 
@@ -205,14 +207,14 @@ async def test_observing_what_does_not_change_returns_the_same_after_a_while(dri
     assert replace(again, observed_at=0.0) == replace(live, observed_at=0.0)
 
 
-async def test_a_state_that_another_client_observed_is_compared_too(cluster: Cluster, backend: Backend) -> None:
+async def test_a_state_that_another_client_observed_is_compared_too(cluster: Cluster, connect: Connect) -> None:
     old = replace(await cluster.observe(), servers=())
     async with asyncio.timeout(30):
-        assert (await backend.connect().observe(old)).servers
+        assert (await (await connect()).observe(old)).servers
 
 
-async def test_one_holder_has_the_lock_and_the_next_one_is_told_who(cluster: Cluster, backend: Backend) -> None:
-    other = backend.connect()
+async def test_one_holder_has_the_lock_and_the_next_one_is_told_who(cluster: Cluster, connect: Connect) -> None:
+    other = await connect()
     async with cluster.lock("first (pid 1)", 0):
         with pytest.raises(LockHeld, match=r"first \(pid 1\)"):
             async with other.lock("second", 0.2):
@@ -221,11 +223,11 @@ async def test_one_holder_has_the_lock_and_the_next_one_is_told_who(cluster: Clu
         pass
 
 
-async def test_a_waiting_holder_gets_the_lock_when_it_is_free(cluster: Cluster, backend: Backend) -> None:
+async def test_a_waiting_holder_gets_the_lock_when_it_is_free(cluster: Cluster, connect: Connect) -> None:
     order = []
 
     async def wait() -> None:
-        async with backend.connect().lock("second", 30):
+        async with (await connect()).lock("second", 30):
             order.append("second")
 
     async with cluster.lock("first", 0):
@@ -246,10 +248,10 @@ async def test_servers_come_grow_shrink_and_go(driver: Driver, backend: Backend)
     await driver.delete_server("extra")
 
 
-async def test_closing_a_client_leaves_the_cluster_alone(cluster: Cluster, backend: Backend) -> None:
+async def test_closing_a_client_leaves_the_cluster_alone(cluster: Cluster, connect: Connect) -> None:
     await cluster.observe()
     await cluster.close()
-    assert (await backend.connect().observe()).servers
+    assert (await (await connect()).observe()).servers
 
 
 def _whole_with(live: LiveState, name: str, replicas: int) -> bool:

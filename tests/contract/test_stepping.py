@@ -90,6 +90,7 @@ async def test_a_version_that_failed_is_tried_again(driver: Driver, backend: Bac
     failed = await driver.load(broken)
     assert load_failed(failed)
     await driver.cluster.perform(action(ActionKind.RETRIGGER, "m", model=broken, digest=broken.spec.digest))
+    await driver.until(lambda live: live_version(_m(live)).digest == broken.spec.digest)
     again = await driver.settled("m", live_version(await driver.model("m")).number)
     assert load_failed(again)
     found = await driver.model("m")
@@ -101,6 +102,7 @@ async def test_a_whole_version_that_is_tried_again_stays_as_it_is(driver: Driver
     await loaded(driver, manifest)
     before = await driver.model("m")
     await driver.cluster.perform(action(ActionKind.RETRIGGER, "m", model=manifest, digest=manifest.spec.digest))
+    await driver.until(lambda live: live_version(_m(live)).digest == manifest.spec.digest)
     after = await driver.model("m")
     assert after.versions == before.versions
     assert after.route == before.route

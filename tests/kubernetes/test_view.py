@@ -11,7 +11,7 @@ import pytest
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.simulated import Simulation
-from reconciler.clusters.simulated.records import Scheduler
+from reconciler.clusters.simulated.records import Scheduler, World
 from reconciler.clusters.simulated.view import live_state
 from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
 from tests.kubernetes import told
@@ -59,16 +59,33 @@ def test_the_view_shows_what_the_simulated_cluster_shows(path: Path) -> None:
             continue
         found = view.live_state(told.seen(world), told.reported(world), world.now)
         known = live_state(world, 0.0)
+        known = dataclasses.replace(known, models=tuple(_told_late(model, world) for model in known.models))
         routes = path.stem not in FROZEN
         assert _models(found, routes=routes) == _models(known, routes=routes)
         assert _servers(found) == _servers(known)
 
 
 def _models(live: LiveState, *, routes: bool) -> list[LiveModel]:
+    """Since when an object is being deleted is told in whole seconds."""
     return [
-        dataclasses.replace(model, versions=tuple(_versions(model)), route=model.route if routes else ())
+        dataclasses.replace(
+            model,
+            versions=tuple(_versions(model)),
+            route=model.route if routes else (),
+            deleting_since=None if model.deleting_since is None else 0.0,
+        )
         for model in live.models
     ]
+
+
+def _told_late(model: LiveModel, world: World) -> LiveModel:
+    """Returns `model` with the digest that its latest version has while the object says something newer."""
+    found = world.models.get(model.name)
+    generation = world.objects[f"Model/{model.name}"].generation
+    if not model.versions or found is None or found.latest.generation == generation:
+        return model
+    late = dataclasses.replace(model.versions[-1], digest=f"generation {found.latest.generation}")
+    return dataclasses.replace(model, versions=(*model.versions[:-1], late))
 
 
 def _versions(model: LiveModel) -> Iterator[LiveVersion]:
@@ -76,7 +93,7 @@ def _versions(model: LiveModel) -> Iterator[LiveVersion]:
     for version in model.versions[:-1]:
         yield dataclasses.replace(version, digest=None, memory=0, wanted=0)
     for version in model.versions[-1:]:
-        yield dataclasses.replace(version, digest=None) if version.digest != model.spec.digest else version
+        yield version
 
 
 def _servers(live: LiveState) -> list[LiveServer]:
@@ -93,7 +110,14 @@ def _model(generation: int) -> dict[str, object]:
     return {"metadata": metadata, "spec": {"storageUri": f"gs://m/{generation}", "memory": "100k"}}
 
 
-def test_a_version_older_than_the_object_equals_no_digest_until_it_was_seen() -> None:
+def test_since_when_a_model_is_being_deleted_is_told() -> None:
+    found = _model(1)
+    metadata = {"name": "m", "uid": "1", "deletionTimestamp": "2026-01-01T00:00:05Z"}
+    (model,) = View().live_state(Seen(models={"m": {**found, "metadata": metadata}}), Reported(), 0).models
+    assert (model.deleting, model.deleting_since) == (True, 1767225605.0)
+
+
+def test_the_latest_version_equals_no_digest_while_the_object_says_something_newer() -> None:
     simulation = Simulation(rules(read_recording(RECORDED[0])))
     simulation.apply([{"kind": "Server", "name": "mlserver", "spec": {"serverConfig": "mlserver"}}])
     simulation.run_until(20)
@@ -105,7 +129,8 @@ def test_a_version_older_than_the_object_equals_no_digest_until_it_was_seen() ->
     view = View()
     before = view.live_state(Seen(models={"m": _model(1)}), report, 0).models[0]
     after = view.live_state(Seen(models={"m": _model(2)}), report, 0).models[0]
-    assert before.versions[0].digest == before.spec.digest == after.versions[0].digest
+    assert before.versions[0].digest == before.spec.digest
+    assert after.versions[0].digest == "generation 1"
 
 
 def test_a_model_that_nobody_reports_has_no_version() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -10,7 +11,7 @@ from reconciler.clusters.kubernetes.ownership import HANDOVER, REPLICAS, Owner, 
 from reconciler.clusters.kubernetes.resources import MODELS, SERVERS
 from reconciler.errors import ActionRefused
 from reconciler.model.live import Failure
-from reconciler.model.manifests import INSTANCE_LABEL
+from reconciler.model.manifests import INSTANCE_LABEL, Source
 from reconciler.model.plan import ActionKind
 from reconciler.model.records import FAILED_ANNOTATION
 from tests.controlplane.running import ControlPlane
@@ -250,10 +251,6 @@ async def test_nothing_is_written_to_what_is_being_deleted(
 async def test_what_is_in_no_file_of_git_is_written_without_owning_more(
     writes: Writes, seldon: ControlPlane, namespace: str
 ) -> None:
-    import dataclasses
-
-    from reconciler.model.manifests import Source
-
     await writes.perform(ActionKind.LOAD, manifest(replicas=2))
     as_other(seldon, namespace, "model", "iris", {"spec": {"maxReplicas": 4}}, "dashboard")
     seldon.kubectl("-n", namespace, "annotate", "model", "iris", "note=theirs")
@@ -266,8 +263,6 @@ async def test_what_is_in_no_file_of_git_is_written_without_owning_more(
 
 
 async def test_a_manifest_of_another_namespace_is_refused(writes: Writes) -> None:
-    import dataclasses
-
     with pytest.raises(ActionRefused, match="belongs elsewhere"):
         await writes.perform(ActionKind.LOAD, dataclasses.replace(manifest(), namespace="elsewhere"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.clusters.simulated import Simulation
 from tests.recordings.recording import State
 
 Share = Mapping[str, float]
@@ -27,10 +28,11 @@ class PlayedStage:
 
 @dataclass(frozen=True)
 class Played:
-    """The setup (its last state is what `before` is compared with) and the steps."""
+    """The setup (its last state is what `before` is compared with) and the steps; `end`: the simulation after them."""
 
     setup: PlayedStage
     steps: tuple[PlayedStage, ...]
+    end: Simulation | None = None
 
     @property
     def stages(self) -> tuple[PlayedStage, ...]:

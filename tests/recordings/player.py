@@ -113,7 +113,7 @@ def play(recording: Recording, choices: StagedChoices, pace: float | None = None
         watch.asked = asked = asked | frozenset(step.answers)
         simulation.run_until(max(end, simulation.now))
         steps.append(watch.stage())
-    return Played(setup, tuple(steps))
+    return Played(setup, tuple(steps), simulation)
 
 
 def rules(recording: Recording, pace: float | None = None) -> Rules:

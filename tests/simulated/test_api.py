@@ -24,6 +24,17 @@ def test_an_apply_removes_what_it_gave_before_and_leaves_what_others_wrote() -> 
     assert (found["preloaded"], found["logger"]) == (True, {"percent": 6, "mode": "all"})
 
 
+def test_a_field_that_somebody_else_changed_is_his_until_it_is_applied_again() -> None:
+    simulation = cluster(server())
+    simulation.apply([model("m", maxReplicas=2, logger={"percent": 5})])
+    simulation.patch("Model/m", {"spec": {"maxReplicas": 4, "logger": {"percent": 6}}})
+    simulation.apply([model("m")])
+    assert spec(simulation, "Model/m") == {**model("m")["spec"], "maxReplicas": 4, "logger": {"percent": 6}}
+    simulation.apply([model("m", maxReplicas=3)])
+    simulation.apply([model("m")])
+    assert "maxReplicas" not in spec(simulation, "Model/m")
+
+
 def test_labels_and_annotations_are_kept_on_the_object_and_merged_alike() -> None:
     simulation = cluster(server())
     manifest = {"kind": "Model", "metadata": {"name": "m", "labels": {"a": "1"}, "annotations": {"b": "2"}}}

@@ -110,3 +110,15 @@ def test_in_an_experiment_the_route_is_that_of_the_models_own_versions() -> None
     simulation.apply([experiment("x", "a", a=0, b=100)])
     wait(simulation, 5)
     assert (seen_model(simulation, "a").route, seen_model(simulation, "b").route) == (((1, 100),), ((1, 100),))
+
+
+def test_a_deleted_object_tells_since_when_and_a_replica_what_it_has_without_overcommit() -> None:
+    simulation = cluster(server(), overcommit=30)
+    settled(simulation, model("m", "v1"))
+    simulation.delete("Model/m")
+    began = simulation.now
+    wait(simulation, 1)
+    assert seen_model(simulation).deleting_since == EPOCH + began
+    found = seen(simulation).server("s")
+    assert found is not None
+    assert [(replica.memory, replica.limit) for replica in found.replicas] == [(1_000_000, 1_300_000)]

@@ -80,6 +80,7 @@ class ApiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await asyncio.sleep(0)  # for its transports to end
 
     def _address(self, kind: str, name: str = "", part: str = "") -> str:
         api, plural = PATHS[kind]
@@ -139,11 +140,15 @@ class ApiServer:
         async with self._session.get(self._address(kind), params=params, timeout=forever) as response:
             if response.status >= 400:
                 raise ApiError(response.status, await response.text())
-            async for line in _lines(response.content):
-                event = orjson.loads(line)
-                if event["type"] == "ERROR":
-                    raise ApiError(event["object"].get("code", 500), event["object"].get("message", ""))
-                yield Event(event["type"], event["object"])
+            try:
+                async for line in _lines(response.content):
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError(event["object"].get("code", 500), event["object"].get("message", ""))
+                    yield Event(event["type"], event["object"])
+            finally:
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()  # an orderly end of TLS would outlive the event loop
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

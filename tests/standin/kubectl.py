@@ -36,9 +36,11 @@ class Kubectl:
     async def apply(self, objects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Applies objects (`kind`, `name`, `spec`) server-side, all together; returns them as they are then."""
         documents = [
-            {"apiVersion": API_VERSION, "kind": one["kind"], "metadata": {"name": one["name"]}, "spec": one["spec"]}
+            {"apiVersion": API_VERSION, **one, "metadata": {**one.get("metadata", {}), "name": one["name"]}}
             for one in objects
         ]
+        for document in documents:
+            del document["name"]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
         how = ("--server-side", "--force-conflicts", "--validate=warn", "-f", "-", "-o", "json")
         found = json.loads(await self._run("apply", *how, stdin=text))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.clusters.kubernetes import lock
 from reconciler.clusters.kubernetes.api import Api, Json
+from reconciler.clusters.kubernetes.ownership import Kept
 from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS, Resource
@@ -44,13 +45,15 @@ _KEPT = (
     "deletionTimestamp",
     "labels",
     "annotations",
-    "managedFields",
 )
+
+_OWNERS = Kept()
 
 
 def slim(found: Json) -> Json:
     """Returns what is needed of an object: of 10,000 of them the rest is most of the memory."""
     metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
+    metadata["managedFields"] = _OWNERS.shared(found["metadata"].get("managedFields") or [])
     return {"metadata": metadata, "spec": found.get("spec") or {}, "status": found.get("status") or {}}
 
 
@@ -102,6 +105,8 @@ class KubernetesCluster:
 
     async def perform(self, action: Action) -> None:
         """Writes what `action` asks for; see `Cluster.perform`."""
+        if self._latest is None:
+            await self._look()
         kind = self._servers if action.kind in _ON_SERVERS else self._models
         model = self._latest.model(action.subject) if self._latest is not None else None
         await self._writer.perform(action, kind.objects.get(action.subject), model)
@@ -115,6 +120,7 @@ class KubernetesCluster:
         """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""
         async with self._lock.held(holder, timeout):
             try:
+                await self._prober.clear()
                 yield
             finally:
                 await self._stop()

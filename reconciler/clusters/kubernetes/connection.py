@@ -116,7 +116,10 @@ class Connection:
             async with self._answer("GET", path, query, None, "application/json", None, about) as answer:
                 if answer.status >= 300:
                     raise error_of(answer.status, await answer.read(), about)
-                yield answer.content
+                try:
+                    yield answer.content
+                finally:
+                    _cut_off(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(error, about) from error
 
@@ -164,7 +167,7 @@ class Connection:
     async def _renew(self) -> None:
         """Reads the credentials anew."""
         old, self._client = self._client, (await _client(self._address))[0]
-        await old.close()
+        await _closed(old)
 
     def _no_answer(self, error: BaseException, about: str) -> ClusterUnavailable:
         why = str(error) or type(error).__name__
@@ -172,7 +175,22 @@ class Connection:
 
     async def close(self) -> None:
         """Lets go of the connections."""
-        await self._client.close()
+        await _closed(self._client)
+
+
+async def _closed(client: Any) -> None:
+    """Closes a client and its connections, at once: TLS would say goodbye in its own time, which may be after ours."""
+    session = client.rest_client.pool_manager
+    if session is not None:
+        await session.connector.close(abort_ssl=True)
+    await client.close()
+
+
+def _cut_off(answer: aiohttp.ClientResponse) -> None:
+    """Ends the connection of an answer that goes on, at once: an orderly end would outlive us."""
+    connection = answer.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 class _TryLater(Exception):

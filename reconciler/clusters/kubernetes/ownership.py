@@ -6,9 +6,12 @@ list, or inside a field that the schema leaves open, belongs to the field as a w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from reconciler.clusters.kubernetes.api import FIELD_MANAGER
 from reconciler.errors import ActionRefused
@@ -38,10 +41,46 @@ class Owner:
 OURS = Owner(FIELD_MANAGER, True)
 
 
+class Shared(list[Json]):
+    """The managedFields of objects, without times: most objects of a kind have the same ones, kept only once."""
+
+    @functools.cached_property
+    def owners(self) -> dict[str, frozenset[Owner]]:
+        """As the function `owners`."""
+        return _owners(self)
+
+    @functools.cached_property
+    def metadata_of_ours(self) -> frozenset[str]:
+        """As the function `metadata_of_ours`."""
+        return _metadata_of_ours(self.owners)
+
+
+class Kept:
+    """Managed fields seen so far, so that equal ones are the same object."""
+
+    _MOST = 5000
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Shared] = {}
+
+    def shared(self, managed_fields: list[Json]) -> Shared:
+        """Returns `managed_fields` as kept."""
+        timeless = [{name: value for name, value in entry.items() if name != "time"} for entry in managed_fields]
+        key = orjson.dumps(timeless)
+        if len(self._known) > self._MOST:
+            self._known.clear()
+        return self._known.setdefault(key, Shared(timeless))
+
+
 def owners(found: Mapping[str, Any]) -> dict[str, frozenset[Owner]]:
     """Returns the owners of each field of a live object that has any; those of its subresources are left out."""
+    entries = (found.get("metadata") or {}).get("managedFields") or []
+    return entries.owners if isinstance(entries, Shared) else _owners(entries)
+
+
+def _owners(entries: Iterable[Json]) -> dict[str, frozenset[Owner]]:
     result: dict[str, set[Owner]] = {}
-    for entry in (found.get("metadata") or {}).get("managedFields") or []:
+    for entry in entries:
         if entry.get("subresource") == "status":
             continue
         owner = Owner(str(entry.get("manager", "")), entry.get("operation") == "Apply" and not entry.get("subresource"))
@@ -65,6 +104,16 @@ def _named(path: tuple[str, ...]) -> str:
 def owned(found: Mapping[str, Any], owner: Owner = OURS) -> frozenset[str]:
     """Returns the fields of a live object that `owner` owns."""
     return frozenset(path for path, who in owners(found).items() if owner in who)
+
+
+def metadata_of_ours(found: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the labels and annotations of a live object that we own, such as `.metadata.labels.team`."""
+    entries = (found.get("metadata") or {}).get("managedFields")
+    return entries.metadata_of_ours if isinstance(entries, Shared) else _metadata_of_ours(owners(found))
+
+
+def _metadata_of_ours(known: Mapping[str, frozenset[Owner]]) -> frozenset[str]:
+    return frozenset(path for path, who in known.items() if OURS in who and path.startswith(".metadata."))
 
 
 def solely_owned(found: Mapping[str, Any], owner: Owner = OURS) -> frozenset[str]:

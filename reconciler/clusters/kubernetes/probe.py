@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -87,16 +87,11 @@ class Prober:
             why = f"a throw-away model like it was told {told.state}"
             raise ActionRefused(f"the scheduler has no room for {manifest.name}", why=why)
 
-    async def clear(self, models: Iterable[Mapping[str, Any]]) -> None:
-        """Removes probes of ours that were left behind; those with a load in flight go another time.
-
-        Args:
-            models: objects of kind Model, such as all of the namespace.
-        """
-        for found in models:
+    async def clear(self) -> None:
+        """Removes probes of ours that were left behind; those with a load in flight go another time."""
+        for found in (await self._api.list(MODELS, labels=f"{PROBE_LABEL}={self._instance}")).items:
             metadata = found["metadata"]
-            mine = (metadata.get("labels") or {}).get(PROBE_LABEL) == self._instance
-            if not mine or not metadata["name"].startswith(PROBE_PREFIX) or metadata.get("deletionTimestamp"):
+            if not metadata["name"].startswith(PROBE_PREFIX) or metadata.get("deletionTimestamp"):
                 continue
             told = await self._told(metadata["name"], 0)
             if told is not None and not told.loading:

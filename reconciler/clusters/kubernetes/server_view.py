@@ -6,10 +6,11 @@ The Server's own status is not read: it stays Ready while its pods restart, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
@@ -42,8 +43,9 @@ def live_servers(
             free (docs/seldon.md, "Room is not what is free").
     """
     offers = {config.name: config.capabilities for config in server_configs(objects.configs)}
+    held = _held(models)
     for name, found in objects.servers.items():
-        yield _server(name, found, objects, reported, models, in_flight, offers)
+        yield _server(name, found, objects, reported, held.get(name, set()), in_flight, offers)
     for name, server in reported.servers.items():
         if name not in objects.servers and server.replicas:
             replicas = tuple(_replica(name, r, in_flight, ready=False) for r in server.replicas)
@@ -55,7 +57,7 @@ def _server(
     found: Json,
     objects: ServerObjects,
     reported: Reported,
-    models: Collection[LiveModel],
+    held: Set[int],
     in_flight: _InFlight,
     offers: Mapping[str, frozenset[str]],
 ) -> LiveServer:
@@ -65,7 +67,7 @@ def _server(
     limit = limit_of(spec, objects.configs.get(spec.server_config))
     replicas = [_replica(name, r, in_flight, ready=r.index in stays) for r in there.values()]
     replicas += [LiveReplica(i, limit, limit, ready=False) for i in range(spec.wanted_replicas) if i not in there]
-    draining = _held(name, models) - there.keys() - set(range(spec.wanted_replicas))
+    draining = held - there.keys() - set(range(spec.wanted_replicas))
     replicas += [LiveReplica(index, limit, 0, ready=False) for index in draining]
     labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
     return LiveServer(
@@ -78,17 +80,22 @@ def _server(
         labels=tuple(sorted(labels.items())),
         annotations=tuple(sorted(annotations.items())),
         deleting="deletionTimestamp" in metadata,
+        owned=metadata_of_ours(found),
     )
 
 
 def _replica(server: str, replica: ReportedReplica, in_flight: _InFlight, *, ready: bool) -> LiveReplica:
     room = max(0, replica.free - in_flight.get((server, replica.index), 0))
-    return LiveReplica(replica.index, replica.limit, room, ready)
+    return LiveReplica(replica.index, replica.limit, room, ready, replica.total)
 
 
-def _held(server: str, models: Collection[LiveModel]) -> set[int]:
-    """Returns the indices of the replicas on which some version still is."""
-    return {index for model in models for v in model.versions if v.server == server for index in v.occupied}
+def _held(models: Collection[LiveModel]) -> dict[str, set[int]]:
+    """Returns, by server, the indices of the replicas on which some version still is."""
+    held: dict[str, set[int]] = {}
+    for model in models:
+        for version in model.versions:
+            held.setdefault(version.server, set()).update(version.occupied)
+    return held
 
 
 def _restarting(found: Json | None, spec: ServerSpec) -> set[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
@@ -133,6 +134,8 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
         deleting="deletionTimestamp" in metadata,
         failure=kept.failure,
         rollout=kept.rollout,
+        deleting_since=time_of(metadata.get("deletionTimestamp")),
+        owned=metadata_of_ours(found),
     )
 
 
@@ -149,10 +152,11 @@ class _Now:
 
 def _version(version: ReportedVersion, now: _Now, *, latest: bool) -> LiveVersion:
     spec = now.known.spec(now.uid, version.generation)
+    late = latest and version.generation < now.generation
     asked = version.available + version.unavailable
     return LiveVersion(
         number=version.number,
-        digest=spec.digest if spec is not None else _unknown(version, latest=latest),
+        digest=_not_taken_in(version) if late or (latest and spec is None) else spec.digest if spec else None,
         memory=_memory(spec, now),
         server=version.server,
         state=version.state,
@@ -162,13 +166,13 @@ def _version(version: ReportedVersion, now: _Now, *, latest: bool) -> LiveVersio
     )
 
 
-def _unknown(version: ReportedVersion, *, latest: bool) -> str | None:
-    """Returns the digest of a version whose spec nobody saw.
+def _not_taken_in(version: ReportedVersion) -> str:
+    """Returns the digest of the latest version while the object says something newer: it equals no other digest.
 
-    Of the latest version that means that the object says something newer, which the scheduler has not taken in: what
-    stands here equals no digest, so that nothing is taken for granted. Of an older one it is simply unknown.
+    What is written may be a version of its own, a change in place or a mere new try. Until the scheduler has taken it
+    in, nothing that stands here is the answer to it.
     """
-    return f"generation {version.generation}" if latest else None
+    return f"generation {version.generation}"
 
 
 def _memory(spec: ModelSpec | None, now: _Now) -> int:

@@ -40,7 +40,7 @@ from reconciler.model.records import FAILED_ANNOTATION, failure_to_json
 
 Json = dict[str, Any]
 
-AUTOSCALERS = frozenset({"manager", "scheduler", "seldon-scheduler", "seldon-controller-manager"})
+AUTOSCALERS = frozenset({"manager", "scheduler", "seldon-operator", "seldon-scheduler", "seldon-controller-manager"})
 """Field managers of Seldon's own operator and scheduler, whose autoscaler writes `Server.spec.replicas`."""
 
 _WITHOUT_EFFECT = (".spec.dataflow", ".spec.preloaded", ".spec.imageOverrides")
@@ -79,8 +79,13 @@ class Writer:
         self._force, self._say = force_conflicts, say
         self._turned: dict[str, bool] = {}
 
-    async def perform(self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None) -> None:
+    async def perform(
+        self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None
+    ) -> Json | None:
         """Writes what `action` asks for; returns when the API server has taken it. Idempotent.
+
+        Returns:
+            The object as it is then, None where nothing was applied.
 
         Args:
             live: the object, managedFields included, None when there is none. model: as it was observed, if it is one.
@@ -90,14 +95,16 @@ class Writer:
             ClusterUnavailable: it is not known whether it was taken. LockLost: another may write now.
         """
         if action.kind in _NOTHING:
-            return
+            return None
         if action.kind is ActionKind.PROBE and action.model is not None:
             await self._prober.room_for(action.model)
         elif action.kind in _DELETES:
             await self._delete(action, live)
         else:
-            await self._apply(action, self.meant(action, live, model), live)
+            found = await self._apply(action, self.meant(action, live, model), live)
             self._turned.pop(action.id, None)
+            return found
+        return None
 
     def meant(self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None) -> Apply:
         """Returns the apply that `action` asks for. Raises ActionRefused when there is nothing to write (to)."""
@@ -117,32 +124,33 @@ class Writer:
             apply.document["spec"]["preloaded"] = turned
         return apply
 
-    async def _apply(self, action: Action, apply: Apply, live: Mapping[str, Any] | None) -> None:
+    async def _apply(self, action: Action, apply: Apply, live: Mapping[str, Any] | None) -> Json:
         if live is not None and not apply.partial:
             await self._take_leftovers(action, apply, live)
         if apply.handover is not None:
             async with self._fence.passed():
                 await self._api.apply(apply.resource, apply.handover, manager=HANDOVER, force=True)
         try:
-            await self._sent(apply, force=False)
+            return await self._sent(apply, force=False)
         except Conflict as error:
-            await self._settle(action, apply, error)
+            return await self._settle(action, apply, error)
 
-    async def _sent(self, apply: Apply, *, force: bool) -> None:
+    async def _sent(self, apply: Apply, *, force: bool) -> Json:
         async with self._fence.passed():
-            await self._api.apply(apply.resource, apply.document, force=force)
+            return await self._api.apply(apply.resource, apply.document, force=force)
 
-    async def _settle(self, action: Action, apply: Apply, error: Conflict) -> None:
+    async def _settle(self, action: Action, apply: Apply, error: Conflict) -> Json:
         """Takes back what is ours to take back; names everything else."""
         fields = await self._contested(action, apply, error)
         if not self._force and not all(_ours_to_take(action, each) for each in fields):
             raise refusal(apply.resource.kind, action.subject, fields) from error
-        await self._sent(apply, force=True)
+        found = await self._sent(apply, force=True)
         told = ", ".join(
             f"{each.field[1:]} from {' and '.join(each.managers)}" for each in fields if _worth_saying(each)
         )
         if told:
             self._say(action, f"took back {told}")
+        return found
 
     async def _contested(self, action: Action, apply: Apply, error: Conflict) -> list[Contested]:
         names = [cause.field for cause in error.causes if cause.reason == "FieldManagerConflict"]
@@ -162,9 +170,12 @@ class Writer:
             return
         if not self._force:
             raise refusal(apply.resource.kind, action.subject, left)
+        found = await self._api.get(apply.resource, action.subject)
+        if found is None or found["metadata"]["uid"] != live["metadata"]["uid"]:
+            return  # the apply that follows is refused
         metadata = {
-            "resourceVersion": live["metadata"]["resourceVersion"],
-            "managedFields": seized(live, [each.field for each in left]),
+            "resourceVersion": found["metadata"]["resourceVersion"],
+            "managedFields": seized(found, [each.field for each in left]),
         }
         async with self._fence.passed():
             await self._api.merge(apply.resource, action.subject, {"metadata": metadata})
@@ -198,8 +209,11 @@ class Writer:
                 what = f"{resource.kind} {action.subject} is not the object that was planned for"
                 raise ActionRefused(what, why=error.why, fix="plan again") from error
 
-    async def record_failure(self, name: str, failure: Failure | None) -> None:
+    async def record_failure(self, name: str, failure: Failure | None) -> Json | None:
         """Keeps on the Model `name` that a version failed to load; None clears it. No such Model is no error.
+
+        Returns:
+            The object as it is then, None when there is none.
 
         Raises:
             ClusterUnavailable, LockLost: as `perform`. Refused: the API server said no.
@@ -208,9 +222,9 @@ class Writer:
         patch = {"metadata": {"annotations": {FAILED_ANNOTATION: text}}}
         async with self._fence.passed():
             try:
-                await self._api.merge(MODELS, name, patch, manager=RECORDS_MANAGER)
+                return await self._api.merge(MODELS, name, patch, manager=RECORDS_MANAGER)
             except NotFound:
-                return
+                return None
 
 
 def _check(action: Action, live: Mapping[str, Any] | None, namespace: str | None, ours: str) -> None:

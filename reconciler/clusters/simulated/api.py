@@ -75,6 +75,10 @@ def _apply_to(world: World, existing: ApiObject, wanted: ApiObject) -> None:
 def _merged(current: Mapping[str, Any], applied: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
     """Returns `current` with all of `wanted`, without what was `applied` before and is wanted no more."""
     merged = {name: value for name, value in current.items() if name in wanted or name not in applied}
+    for name in sorted(applied.keys() - wanted.keys()):
+        old, was = current.get(name), applied[name]
+        if isinstance(old, Mapping) and isinstance(was, Mapping) and (left := _merged(old, was, {})):
+            merged[name] = left
     for name, value in wanted.items():
         old, was = current.get(name), applied.get(name)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
@@ -91,13 +95,28 @@ def patch(world: World, ref: str, merge: Mapping[str, Any]) -> None:
         KeyError: there is no object `ref`. ValueError: see `apply`.
     """
     existing = world.objects[ref]
-    before, after = existing.spec, _patched(existing.spec, merge.get("spec") or {})
-    _check(existing.kind, after)
+    before = existing.spec
     metadata = merge.get("metadata") or {}
-    existing.spec = after
-    existing.labels = _patched(existing.labels, metadata.get("labels") or {})
-    existing.annotations = _patched(existing.annotations, metadata.get("annotations") or {})
+    parts = {part: merge.get(part) if part == "spec" else metadata.get(part) for part in _PARTS}
+    after = {part: _patched(getattr(existing, part), change or {}) for part, change in parts.items()}
+    _check(existing.kind, after["spec"])
+    for part, content in after.items():
+        existing.applied[part] = _still_owned(existing.applied.get(part, {}), getattr(existing, part), content)
+        setattr(existing, part, content)
     _changed(world, existing, before)
+
+
+def _still_owned(applied: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+    """Returns `applied` without the fields whose value somebody else has changed: they are his, and an apply that lacks
+    them leaves them alone."""
+    left: Json = {}
+    for name, value in applied.items():
+        old, new = before.get(name), after.get(name)
+        if all(isinstance(each, Mapping) for each in (value, old, new)):
+            left[name] = _still_owned(value, old or {}, new or {})
+        elif old == new:
+            left[name] = value
+    return left
 
 
 def _patched(current: Mapping[str, Any], merge: Mapping[str, Any]) -> Json:
@@ -128,7 +147,7 @@ def delete(world: World, ref: str) -> None:
     if found.deleting:
         return
     if found.kind in FINALIZED:
-        found.deleting = True
+        found.deleting, found.deleting_since = True, world.now
         found.generation += 1
     else:
         del world.objects[ref]

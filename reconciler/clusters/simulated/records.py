@@ -30,7 +30,7 @@ class ApiObject:
     Attributes:
         applied: what the last apply gave (spec, labels, annotations): an apply that lacks one of them removes it.
         status: as last written. told: per part of the status, the last value that is written or on its way.
-        deleting: it has a deletion timestamp, and a finalizer keeps it.
+        deleting: it has a deletion timestamp, and a finalizer keeps it. deleting_since: simulated seconds of that.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class ApiObject:
     status: Json = field(default_factory=dict)
     told: Json = field(default_factory=dict)
     deleting: bool = False
+    deleting_since: float | None = None
 
     @property
     def ref(self) -> str:

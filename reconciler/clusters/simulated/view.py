@@ -32,7 +32,7 @@ def live_state(world: World, epoch: float) -> LiveState:
     objects = world.objects.values()
     return LiveState(
         observed_at=epoch + world.now,
-        models=tuple(_model(world, found) for found in objects if found.kind == "Model"),
+        models=tuple(_model(world, found, epoch) for found in objects if found.kind == "Model"),
         servers=tuple(_servers(world)),
         server_configs=tuple(
             ServerConfig(name, frozenset(offers)) for name, offers in world.rules.capabilities.items()
@@ -47,7 +47,7 @@ def _hold(world: World) -> str:
     return "Seldon's scheduler has just restarted: routes take up to 10 s to follow" if late else ""
 
 
-def _model(world: World, found: ApiObject) -> LiveModel:
+def _model(world: World, found: ApiObject, epoch: float) -> LiveModel:
     known = world.models.get(found.name)
     model = None if known is None or known.deleted else known
     kept = records(found.annotations)
@@ -63,6 +63,7 @@ def _model(world: World, found: ApiObject) -> LiveModel:
         deleting=found.deleting,
         failure=kept.failure,
         rollout=kept.rollout,
+        deleting_since=None if found.deleting_since is None else epoch + found.deleting_since,
     )
 
 
@@ -117,13 +118,13 @@ def _servers(world: World) -> Iterator[LiveServer]:
 def _server(world: World, found: ApiObject, server: Server | None) -> LiveServer:
     connected = {} if server is None else server.replicas
     starting = [] if server is None else [index for index in server.starting if index not in connected]
-    limit = memory_of(found.spec, world.rules)[1]
+    memory, limit = memory_of(found.spec, world.rules)
     stays = set(range(found.spec.get("replicas", 1))) - set(server.restarting if server is not None else ())
     replicas = [
-        LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining and r.index in stays)
+        LiveReplica(r.index, r.limit, _room(world, found.name, r), not r.draining and r.index in stays, r.memory)
         for r in connected.values()
     ]
-    replicas += [LiveReplica(index, limit, limit, ready=False) for index in starting]
+    replicas += [LiveReplica(index, limit, limit, ready=False, memory=memory) for index in starting]
     return LiveServer(
         name=found.name,
         spec=server_spec_from_json(found.spec),
