@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.live import LiveVersion
 from reconciler.model.plan import ActionKind, Decision, Reason, Verb
