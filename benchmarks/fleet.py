@@ -45,7 +45,7 @@ Json = dict[str, Any]
 
 def model(number: int, changed: bool = False) -> Json:
     """Returns the Model of that number as a manifest; `changed` names another artifact, so that it is a new version."""
-    labels = {"team": f"team-{number % 20:02}"} | ({CHANGED_LABEL: "yes"} if changed else {})
+    labels = {"team": f"team-{number % 20:02}"} | ({CHANGED_LABEL: "new"} if changed else {})
     return {
         "apiVersion": API_VERSION,
         "kind": "Model",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from reconciler import planner
+from reconciler.admission import admitted_plan
 from reconciler.clusters.base import Cluster
 from reconciler.errors import ManifestsInvalid, ReconcilerError
 from reconciler.executor import execute
@@ -32,7 +33,10 @@ async def reconcile(
             invalid = error
         for _ in range(terms.passes):
             live = await cluster.observe()
-            plan = planner.plan(desired, live, guards) if desired else planner.plan_unfinished(live, guards)
+            if desired:
+                plan, _ = await admitted_plan(desired, live, guards, cluster)
+            else:
+                plan = planner.plan_unfinished(live, guards)
             if report is not None and not goes_on(plan, report):
                 break
             terms.approve(plan)

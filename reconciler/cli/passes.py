@@ -58,7 +58,7 @@ def plan(
 
 async def _planned(settings: Settings, out: Path | None) -> Plan:
     """Plans on the cluster; saves the plan where that is asked for, and shows it."""
-    from reconciler import planner  # noqa: PLC0415 - see above
+    from reconciler.admission import admitted_plan  # noqa: PLC0415 - see above
 
     repository = build.repository(settings)
     async with build.cluster(settings) as cluster:
@@ -68,10 +68,10 @@ async def _planned(settings: Settings, out: Path | None) -> Plan:
         except ManifestsInvalid as error:
             _show_invalid(error, settings, look)
             raise
-        found = planner.plan(desired, live, build.guards(settings))
+        found, unasked = await admitted_plan(desired, live, build.guards(settings), cluster)
     if out is not None:
         _save(found, out)
-    _show(found, settings, look)
+    _show(found, settings, look, (unasked,) if unasked else ())
     return found
 
 

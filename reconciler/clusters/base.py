@@ -32,10 +32,11 @@ ours to write with a manifest that has it, and to remove with one that has not.
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from reconciler.model.admission import Admission
 from reconciler.model.live import Failure, LiveState
-from reconciler.model.plan import Action
+from reconciler.model.plan import Action, Plan
 
 
 class Cluster(Protocol):
@@ -83,4 +84,19 @@ class Cluster(Protocol):
 
     async def close(self) -> None:
         """Lets go of connections; the cluster itself goes on."""
+        ...
+
+
+@runtime_checkable
+class Admits(Protocol):
+    """A cluster that can be asked beforehand whether it would take what a plan writes; the others are not asked."""
+
+    async def admit(self, plan: Plan) -> Admission:
+        """Asks about every object that `plan` writes; writes nothing.
+
+        Under our lock, when the plan is about to be executed, everything that it needs to be allowed is checked first.
+
+        Raises:
+            ClusterUnavailable: no answer. ActionRefused: something is not allowed that the plan cannot do without.
+        """
         ...

@@ -38,12 +38,16 @@ class OnCluster(Protocol):
         ...
 
 
+def freezing(live: LiveState) -> list[OnCluster]:
+    """Returns the experiments whose weights are all 0: while there is one, no route of the cluster changes."""
+    there = [experiment for experiment in _there(live) if experiment.spec.candidates]
+    return [each for each in there if all(candidate.weight <= 0 for candidate in each.spec.candidates)]
+
+
 def frozen_routes(examined: Examined) -> Iterator[Finding]:
     """Experiments whose weights are all 0: they freeze every route of the cluster."""
-    for experiment in _there(examined.live):
+    for experiment in freezing(examined.live):
         candidates = experiment.spec.candidates
-        if not candidates or any(candidate.weight > 0 for candidate in candidates):
-            continue
         whole = experiment.spec.default or candidates[0].name
         weights = [{"name": c.name, "weight": 100 if c.name == whole else 0} for c in candidates]
         yield _finding(

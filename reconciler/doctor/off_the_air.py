@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from reconciler.doctor import commands
 from reconciler.doctor.examined import Examined
+from reconciler.doctor.experiments import freezing
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.placing import placing
 from reconciler.doctor.standing import Standing, standing
-from reconciler.doctor.words import artifact, places, told
+from reconciler.doctor.words import artifact, places, some, told
 from reconciler.model.live import LiveModel, LiveVersion, VersionState
 
 NOT_FOUND = "every request for it gets 404"
@@ -45,6 +46,9 @@ def _loaded(examined: Examined, model: LiveModel) -> Finding:
         verdict = placing(examined, model)
         consequence = f"{NOT_FOUND}, for good: nothing tries again. {verdict.told}"
         fixes = verdict.fixes
+    elif frozen := [experiment.name for experiment in freezing(examined.live)]:
+        consequence = f"{NOT_FOUND}: Experiment {some(frozen)} freezes every route of the cluster"
+        fixes = (Fix(f"repair Experiment {some(frozen)}, as told below; then it answers by itself"),)
     return Finding(
         Hazard.LOADED_OFF_THE_AIR,
         Severity.OUTAGE,

@@ -62,7 +62,7 @@ def _emptied(examined: Examined, server: LiveServer, empty: list[int]) -> str:
 def _shrunk(server: LiveServer, left: int | None, lost: tuple[str, ...]) -> str:
     if left is None:
         return "an unload that leaves a replica empty, as most updates do, takes replicas away, the highest first"
-    end = f"; {some(lost)} would find no room then: off the air for good" if lost else ""
+    end = f"; {some(lost)} may find no room then: off the air for good" if lost else ""
     return f"the next unload on it, as in any update, may shrink it to {several(left, 'replica')}{end}"
 
 
@@ -83,7 +83,7 @@ def last_replica(examined: Examined) -> Iterator[Finding]:
         what = (
             f"it has only one{' left' if server.spec.wanted_replicas > 1 else ''}, with {some(lost)} on it"
             if only
-            else f"{some(lost)} would find no room on the others"
+            else f"{some(lost)} may find no room on the others"
         )
         consequence = (
             "whenever its pod restarts or its node is drained: off the air until it is back"

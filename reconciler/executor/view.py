@@ -40,6 +40,7 @@ class View:
         self.clock = ClusterClock()
         self._cluster = cluster
         self._seen_at = 0.0
+        self._begun = self._shown = 0
         self._arrived = asyncio.Event()
         self._broken: ClusterError | None = None
         self._asking = asyncio.Lock()
@@ -49,8 +50,8 @@ class View:
         try:
             while True:
                 before = self.latest
-                state = await self._observe(before)
-                self._publish(state)
+                state, number = await self._observe(before)
+                self._publish(state, number)
                 passed = 0.0 if before is None else state.observed_at - before.observed_at
                 await asyncio.sleep(max(_PACE - passed, 0.0))
         except ClusterError as error:
@@ -60,12 +61,16 @@ class View:
     async def fresh(self, oldest: float = FRESH) -> LiveState:
         """Returns an observation that is not older than `oldest` seconds, making one if need be.
 
+        One that was begun after this was asked will do: all that ask at once share it, however long it takes.
+
         Raises:
             ClusterError: the cluster refuses to be observed; while it only does not answer, it is asked again.
         """
+        asked = self._begun
         async with self._asking:
-            if self.latest is None or asyncio.get_running_loop().time() - self._seen_at > oldest:
-                self._publish(await self._observe(None))
+            aged = asyncio.get_running_loop().time() - self._seen_at > oldest
+            if self.latest is None or (aged and self._shown <= asked):
+                self._publish(*await self._observe(None))
             assert self.latest is not None  # just published, or seen before
             return self.latest
 
@@ -76,8 +81,10 @@ class View:
             raise self._broken or ClusterUnavailable("the cluster was not observed")
         return self.latest
 
-    async def _observe(self, newer_than: LiveState | None) -> LiveState:
-        pauses = back_off()
+    async def _observe(self, newer_than: LiveState | None) -> tuple[LiveState, int]:
+        """Returns what is seen, and the number of this observation: they are counted as they begin."""
+        self._begun += 1
+        number, pauses = self._begun, back_off()
         while True:
             try:
                 state = await self._cluster.observe(newer_than)
@@ -86,10 +93,10 @@ class View:
                 await asyncio.sleep(next(pauses))
             else:
                 self.trouble = ""
-                return state
+                return state, number
 
-    def _publish(self, state: LiveState) -> None:
-        self.latest, self._seen_at = state, asyncio.get_running_loop().time()
+    def _publish(self, state: LiveState, number: int) -> None:
+        self.latest, self._shown, self._seen_at = state, number, asyncio.get_running_loop().time()
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
         self.clock.observed(state.observed_at)  # after that: who waits looks at it before a limit that is over ends it

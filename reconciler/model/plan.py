@@ -93,6 +93,7 @@ class Reason(enum.StrEnum):
     EMPTY_SOURCE = "the repository has no manifests"
     PROTECTED = "protected by annotation"
     IN_USE = "something still needs it"
+    NOT_ADMITTED = "the cluster would not take it"
     OFF_THE_AIR = "off the air: no version answers"
     OTHER_ROLLOUT = "a rollout to another version is under way"
     STEPPED = "the new version finds room once the old one gives up replicas"

@@ -14,6 +14,7 @@ from reconciler.model.plan import Action, Decision, Guards, Reason, Verb
 from reconciler.planner.autoscaling import stranding
 from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
+from reconciler.planner.refusals import Refusals, of_model, of_server
 from reconciler.planner.retirement import retire
 from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import shortfall
@@ -44,19 +45,24 @@ class Outline:
 
 
 def outline(
-    desired: DesiredState, live: LiveState, guards: Guards, known: Mapping[str, Verdict] | None = None
+    desired: DesiredState,
+    live: LiveState,
+    guards: Guards,
+    known: Mapping[str, Verdict] | None = None,
+    refusals: Refusals | None = None,
 ) -> Outline:
     """Decides about every model and server, and arranges what follows.
 
     Args:
         known: verdicts on models that are the same as in another outline, and need not be asked for again.
+        refusals: of the cluster, which would not take what is written to these objects.
 
     Raises:
         UsageError: `guards.max_deletions` is not understood.
     """
     verdicts = _decide_models(desired, live, guards, known or {})
-    models = [_selected(verdict, guards) for verdict in verdicts.values()]
-    servers = _decide_servers(desired, live, guards)
+    models = [of_model(_selected(verdict, guards), refusals or {}) for verdict in verdicts.values()]
+    servers = [of_server(verdict, refusals or {}) for verdict in _decide_servers(desired, live, guards)]
     if guards.only:
         servers = [_untouched(verdict) if verdict.late else verdict for verdict in servers]
     models, servers = guard_deletions(models, servers, desired, live, guards)

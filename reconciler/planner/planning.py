@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from reconciler.errors import PlanUnsafe, UsageError
+from reconciler.model.admission import Refusal
 from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Guards, Plan
@@ -14,18 +16,22 @@ from reconciler.planner.fingerprint import fingerprint
 from reconciler.planner.fixes import fixes_for, texts
 from reconciler.planner.graph import in_order
 from reconciler.planner.outline import Outline, outline, outline_unfinished
+from reconciler.planner.refusals import by_object
 from reconciler.planner.replay import violations
 
 
-def plan(desired: DesiredState, live: LiveState, guards: Guards) -> Plan:
+def plan(desired: DesiredState, live: LiveState, guards: Guards, refusals: Iterable[Refusal] = ()) -> Plan:
     """Returns the plan that brings `live` to `desired` as far as room and guards allow.
+
+    Args:
+        refusals: what the cluster would not take; these objects stay as they are.
 
     Raises:
         UsageError: `guards` are impossible (`max_deletions`), or `guards.only` names a model that is nowhere.
         PlanUnsafe: the replay checker refused the result: a bug in this package, nothing was changed.
     """
     _check_selection(desired, live, guards)
-    found = outline(desired, live, guards)
+    found = outline(desired, live, guards, refusals=by_object(refusals))
     offered = {name: texts(fixes) for name, fixes in fixes_for(found, desired, live, guards).items()}
     decisions = tuple(
         dataclasses.replace(decision, fixes=offered[decision.name])

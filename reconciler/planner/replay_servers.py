@@ -54,7 +54,8 @@ class Flight:
 class Servers:
     """Room per server replica in bytes, and the loads in flight.
 
-    Nothing is placed on replicas that are `away`: not ready, or of a server that is being deleted.
+    Nothing is placed on replicas that are `away`: not ready, or of a server that is being deleted. `written`: what
+    each server is told to be already; its replicas may be on the way there.
     """
 
     choose: Callable[[list[str]], str]
@@ -65,11 +66,13 @@ class Servers:
     flying: dict[str, Flight] = field(default_factory=dict)
     overdrawn: dict[Slot, int] = field(default_factory=dict)
     away: set[Slot] = field(default_factory=set)
+    written: dict[str, ServerSpec] = field(default_factory=dict)
     touched: set[Slot] = field(default_factory=set)
 
     def add(self, server: LiveServer) -> None:
         """Adds a live server."""
         self.offers[server.name] = server.capabilities
+        self.written[server.name] = server.spec
         for replica in server.replicas:
             slot = (server.name, replica.index)
             self.limits[slot], self.free[slot] = replica.limit, replica.room
@@ -127,7 +130,7 @@ class Servers:
             before = self.free.get(slot, 0)
             self.free[slot] = spec.limit - (self.limits.get(slot, 0) - before)
             self.limits[slot] = spec.limit
-            if self.free[slot] < min(0, before):
+            if self.free[slot] < min(0, before) and spec != self.written.get(action.subject):
                 raise Violation(f"{action.id} leaves {action.subject}/{index} over its limit")
 
     def take_down(self, action: Action, copies: Iterable[tuple[str, Copy]]) -> None:

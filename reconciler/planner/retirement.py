@@ -50,16 +50,21 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
 
 
 def stranded(server: LiveServer, size: int, live: LiveState) -> tuple[str, ...]:
-    """Names the models of which something would find no place on `server` if only its first `size` replicas were left.
+    """Names the models of which something may find no place on `server` if only its first `size` replicas were left.
 
     By the same worst case as a shrink of ours: whatever is moved first, and what waits may come back at that moment.
+    But what finds no place in any case takes none from others.
     """
     staying = [(m.name, v) for m in live.models for v in m.versions if v.server == server.name and v.occupied]
     back = 0 if live.traits.commands_traffic else may_come_back(server, live)
     room = {r.index: r.room - back for r in server.replicas if r.index < size and r.ready}
     latest = {m.name: m.live_version for m in live.models}
     stuck = set() if live.traits.commands_traffic else {name for name, v in staying if latest[name] != v}
-    return tuple(_stranded(size, staying, room, stuck))
+    demand = dict.fromkeys(sorted(room), 0)
+    for _, version in staying:
+        for index in room if any(index >= size for index in version.occupied) else ():
+            demand[index] += version.memory if index not in version.occupied and version.memory <= room[index] else 0
+    return tuple(_stranded(size, staying, room, stuck, demand))
 
 
 def _moving(server: LiveServer, action: Action) -> bool:
@@ -175,21 +180,21 @@ def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:
 
 
 def _displaced(spec: ServerSpec, stays: list[Stay], room: dict[int, int], stuck: Set[str]) -> str:
-    names = _stranded(spec.wanted_replicas, stays, room, stuck)
+    names = _stranded(spec.wanted_replicas, stays, room, stuck, _demand(spec.wanted_replicas, stays, set(room)))
     left = f"({spec.wanted_replicas} of its replicas)"
     return f"{_some(names)} would not fit on what is left of it {left}" if names else ""
 
 
-def _stranded(size: int, stays: list[Stay], room: dict[int, int], stuck: Set[str]) -> list[str]:
+def _stranded(size: int, stays: list[Stay], room: dict[int, int], stuck: Set[str], demand: dict[int, int]) -> list[str]:
     """Which models on the replicas from `size` on would not fit on those that stay, whatever is moved first; sorted.
 
-    Those in `stuck` are not moved at all.
+    Those in `stuck` are not moved at all. `demand`: bytes that may come to each replica that stays.
     """
-    demand = _demand(size, stays, set(room))
     found = set()
     for name, version in stays:
         count = sum(index >= size for index in version.occupied)
-        free = [index for index in set(room) - set(version.occupied) if demand[index] <= room[index]]
+        takes = {index: max(demand[index], version.memory) for index in set(room) - set(version.occupied)}
+        free = [index for index, amount in takes.items() if amount <= room[index]]
         if count > len(free) or (count and name in stuck):
             found.add(name)
     return sorted(found)

@@ -36,6 +36,7 @@ def test_every_setting_can_be_given_in_each_source(tmp_path: Path) -> None:
         "default_model_memory": "3k",
         "report_history": "4",
         "no_color": "true",
+        "force_conflicts": "true",
     }
     samples |= dict.fromkeys(("wait_timeout", "lock_timeout", "interval", "jitter"), "5m")
     samples |= {"max_deletions": "5%", "output": "json", "cluster": "local", "probe": "never"}
@@ -75,7 +76,7 @@ def test_the_published_schema_lists_exactly_the_settings() -> None:
         ("a: b\na: [\n", "settings.yaml:", "YAML"),
         ("headroom: 1\nheadroom: 2\n", "settings.yaml:2", "YAML"),
         ("probe: sometimes\n", ":1: probe", "auto, always nor never"),
-        ("cluster: kubernetes\n", ":1: cluster", "local"),
+        ("cluster: nomad\n", ":1: cluster", "local"),
     ],
 )
 def test_an_error_in_the_settings_file_names_file_and_line(tmp_path: Path, text: str, place: str, hint: str) -> None:

@@ -193,3 +193,14 @@ def test_a_state_file_with_mistakes_is_told_with_the_way_out(
     told = capsys.readouterr().err
     assert "colour" in told
     assert "simulated-state.schema.json" in told
+
+
+def test_a_plan_tells_of_invalid_manifests_though_the_cluster_does_not_answer_either(
+    run: Run, remote: Remote, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote.push({"iris.yaml": "kind: ["}, "broken")
+    state.write_text("nothing: of the kind")
+    assert run("plan") == 3
+    told = capsys.readouterr().err
+    assert "1 problem in the manifests" in told
+    assert "never retrieved" not in told

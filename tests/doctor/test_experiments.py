@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+
+import pytest
 
 from reconciler.doctor.examination import examine
 from reconciler.doctor.finding import Finding
-from reconciler.model.experiments import Candidate, ExperimentSpec, ResourceType
+from reconciler.model.experiments import Candidate, ExperimentSpec, ResourceType, experiment_spec_from_json
 from reconciler.model.live import LiveState
+from tests.doctor.recorded import FOLDER
+from tests.doctor.test_recorded import seen
 from tests.planner.case import live_state
+from tests.recordings.choices import RecordedChoices
+from tests.recordings.player import play
+from tests.recordings.recording import read_recording
 
 MODEL = {"storageUri": "m/1", "requirements": ["sklearn"], "memory": "100k"}
 SERVES = {"spec": MODEL, "versions": {1: {"replicas": {0: "Available"}}}, "route": {1: 100}}
@@ -88,3 +96,58 @@ def test_of_pipelines_it_is_only_looked_whether_they_exist() -> None:
 
 def test_one_that_is_being_deleted_is_over() -> None:
     assert findings(Experiment("x", of("a", a=0), deleting=True)) == []
+
+
+RECORDED = {
+    "experiment-all-zero": {
+        "0/0": ["experiment-freezes-routes x"],
+        "a new model meanwhile": ["loaded-but-off-the-air late", "experiment-freezes-routes x"],
+        "50/50": [],
+    },
+    "experiment-updates": {
+        "update default": [],
+        "default does not fit": ["loaded-but-off-the-air e1", "experiment-candidate x"],
+        "repaired": [],
+        "update candidate": [],
+        "candidate does not fit": ["loaded-but-off-the-air e2", "experiment-candidate x"],
+        "candidate repaired": [],
+    },
+    "experiment-weights": {
+        "50/50": [],
+        "90/10": [],
+        "100/0": [],
+        "0/100": [],
+        "a candidate that does not exist": ["experiment-candidate x"],
+        "a default that is not a candidate": ["experiment-default x"],
+        "delete the experiment": [],
+    },
+}
+"""By recording, what is told at the end of each step."""
+
+
+def after_steps(name: str, steps: int) -> LiveState:
+    """Returns what is live when so many steps of a recording are over."""
+    recording = read_recording(FOLDER / f"{name}.yaml")
+    end = play(dataclasses.replace(recording, steps=recording.steps[:steps]), RecordedChoices(recording, {})).end
+    assert end is not None
+    there = tuple(
+        Experiment(found.name, experiment_spec_from_json(found.spec), deleting=found.deleting)
+        for found in end.world.objects.values()
+        if found.kind == "Experiment"
+    )
+    live = seen(end)
+    return WithExperiments(live.observed_at, live.models, live.servers, live.server_configs, experiments=there)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDED))
+def test_every_step_of_a_recorded_experiment_is_told_as_what_it_is(name: str) -> None:
+    for number, step in enumerate(read_recording(FOLDER / f"{name}.yaml").steps, 1):
+        told = examine(after_steps(name, number), "test").findings
+        without = [f"{each.hazard} {each.name}" for each in told if each.hazard != "stranded-without-the-last-replica"]
+        assert without == RECORDED[name][step.name], step.name
+
+
+def test_a_model_whose_route_is_frozen_is_told_to_wait_for_the_experiment() -> None:
+    (late,) = [f for f in examine(after_steps("experiment-all-zero", 2), "test").findings if f.name == "late"]
+    assert late.consequence.endswith("Experiment x freezes every route of the cluster")
+    assert [fix.text for fix in late.fixes] == ["repair Experiment x, as told below; then it answers by itself"]

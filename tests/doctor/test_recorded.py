@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import shlex
 
@@ -14,7 +15,10 @@ from reconciler.doctor.finding import Finding, Hazard, Severity
 from reconciler.doctor.standing import Standing, standing
 from reconciler.health import on_the_air
 from reconciler.model.live import LiveModel, LiveState
-from tests.doctor.recorded import NAMES, cluster, ended
+from tests.doctor.recorded import FOLDER, NAMES, cluster, ended
+from tests.recordings.choices import RecordedChoices
+from tests.recordings.player import play
+from tests.recordings.recording import read_recording
 
 ONE = "risk: stranded-without-the-last-replica Server/mlserver"
 OTHER = "risk: stranded-without-the-last-replica Server/other"
@@ -77,6 +81,38 @@ FOUND = {
 """One-replica Servers strand what is on them whenever their pod restarts, so most ends have that."""
 
 
+MEANWHILE = {
+    ("deleted-while-loading", 2): ["not-placed b"],
+    ("growing-a-server-retries", 1): ["not-placed b"],
+    ("heal-then-update", 1): ["not-whole m"],
+    ("in-flight-counts-twice", 1): ["not-placed c"],
+    ("load-too-early", 1): ["not-placed m"],
+    ("min-replicas-step", 1): ["not-whole m"],
+    ("more-replicas-healed", 1): ["more-replicas-than-the-server m"],
+    ("more-replicas-than-the-server", 1): ["more-replicas-than-the-server m"],
+    ("move-to-another-server", 2): ["loaded-but-off-the-air m"],
+    ("overcommit", 1): ["overcommit-in-use mlserver"],
+    ("probe", 1): ["load-failed probe"],
+    ("probe", 3): ["not-placed probe"],
+    ("retrigger-after-load-failure", 1): ["load-failed m"],
+    ("server-deleted", 1): ["not-placed m"],
+    ("server-scale-down-strands", 1): ["not-placed c"],
+    ("third-version-does-not-fit", 1): ["loaded-but-off-the-air m"],
+    ("two-replicas-one-fails", 1): ["not-whole m"],
+    ("update-does-not-fit", 1): ["loaded-but-off-the-air m"],
+    ("update-does-not-fit", 2): ["loaded-but-off-the-air m"],
+    ("update-does-not-fit", 3): ["loaded-but-off-the-air m"],
+    ("update-does-not-fit-then-room", 1): ["loaded-but-off-the-air m"],
+    ("update-does-not-fit-then-room", 2): ["loaded-but-off-the-air m"],
+    ("update-does-not-fit-then-room", 3): ["loaded-but-off-the-air m"],
+    ("update-fails-to-load", 1): ["load-failed m"],
+}
+"""By recording and step, what is told at the end of a step that is not the last, beside what `USUAL` says."""
+
+USUAL = {Hazard.LAST_REPLICA, Hazard.AUTOSCALER, Hazard.NO_ROOM_BESIDE}
+"""Hazards of small Servers that are there from the beginning."""
+
+
 def seen(simulation: Simulation) -> LiveState:
     return asyncio.run(cluster(simulation).observe())
 
@@ -110,6 +146,17 @@ def test_every_recording_is_in_the_table() -> None:
 def test_the_end_of_a_recording_has_these_hazards(name: str) -> None:
     told = [f"{f.severity}: {f.hazard} {f.kind}/{f.name}" for f in findings(ended(name))]
     assert told == FOUND[name]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("experiment")])
+def test_the_end_of_every_step_before_has_these_hazards(name: str) -> None:
+    recording = read_recording(FOLDER / f"{name}.yaml")
+    for number in range(1, len(recording.steps)):
+        shorter = dataclasses.replace(recording, steps=recording.steps[:number])
+        end = play(shorter, RecordedChoices(recording, {})).end
+        assert end is not None
+        told = [f"{each.hazard} {each.name}" for each in findings(end) if each.hazard not in USUAL]
+        assert told == MEANWHILE.get((name, number), []), recording.steps[number - 1].name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,10 +34,10 @@ def model(name: str, uri: str, memory: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def running(seldon: ControlPlane, namespace: str) -> Iterator[Seldon]:
+def running(seldon_kinds: ControlPlane, namespace: str) -> Iterator[Seldon]:
     """Seldon with Servers of 1M without overcommit."""
     rules = Rules(1_000_000, overcommit_percentage=0, server_autoscaling=False)
-    with begun(seldon, namespace, rules, {}, speed=SPEED) as found:
+    with begun(seldon_kinds, namespace, rules, {}, speed=SPEED) as found:
         yield found
 
 

@@ -27,8 +27,8 @@ def _lock(api: Api, fence: Fence | None = None, duration: float = SHORT) -> Leas
 
 
 @pytest.fixture
-async def api(seldon: ControlPlane, namespace: str) -> AsyncIterator[Api]:
-    async with api_of(seldon.kubeconfig, namespace) as opened:
+async def api(seldon_kinds: ControlPlane, namespace: str) -> AsyncIterator[Api]:
+    async with api_of(seldon_kinds.kubeconfig, namespace) as opened:
         yield opened
 
 

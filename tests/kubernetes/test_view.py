@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.clusters.kubernetes.reported import Reported
+from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica, ReportedServer
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.records import Scheduler, World
@@ -141,3 +141,29 @@ def test_a_model_that_nobody_reports_has_no_version() -> None:
 def test_an_absurd_object_is_shown_and_stops_nothing(odd: dict[str, object]) -> None:
     found = {"metadata": {"name": "m"}, **odd}
     assert View().live_state(Seen(models={"m": found}), Reported(), 0).models[0].spec.memory is None
+
+
+def _server_objects(memory: str, generation: int) -> Seen:
+    containers = [{"name": "mlserver", "resources": {"requests": {"memory": memory}}}]
+    spec = {"serverConfig": "mlserver", "replicas": 1, "podSpec": {"containers": containers}}
+    set_ = {"metadata": {"name": "s", "generation": generation}, "spec": {"replicas": 1}}
+    return Seen(servers={"s": {"metadata": {"name": "s", "uid": "1"}, "spec": spec}}, stateful_sets={"s": set_})
+
+
+def test_replicas_are_not_ready_from_the_moment_their_server_says_other_pods_until_the_stateful_set_follows() -> None:
+    report = Reported(servers={"s": ReportedServer("s", 1, (ReportedReplica(0, 1000, 1000),))})
+    view = View()
+
+    def ready(seen: Seen, now: float) -> bool:
+        return view.live_state(seen, report, now).servers[0].replicas[0].ready
+
+    assert ready(_server_objects("1k", 1), 0)
+    assert not ready(_server_objects("2k", 1), 1)
+    assert ready(_server_objects("2k", 2), 2)
+    assert not ready(_server_objects("3k", 2), 3)
+    assert ready(_server_objects("3k", 2), 14)
+
+
+def test_nothing_may_be_changed_while_routes_do_not_follow_a_restarted_scheduler() -> None:
+    assert View().live_state(Seen(), Reported(restarted=True), 0).hold
+    assert not View().live_state(Seen(), Reported(), 0).hold

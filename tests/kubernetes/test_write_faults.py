@@ -72,22 +72,22 @@ async def test_a_write_that_came_too_early_waits_as_long_as_the_server_says(faul
 
 
 async def test_a_token_that_was_renewed_on_disk_is_read_again(
-    faulty: Faulty, seldon: ControlPlane, namespace: str
+    faulty: Faulty, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await faulty.writes.perform(ActionKind.LOAD, manifest())
     old = faulty.proxy.faults.asked[-1].authorization
-    seldon.kubectl("-n", namespace, "create", "serviceaccount", "writer")
+    seldon_kinds.kubectl("-n", namespace, "create", "serviceaccount", "writer")
     binding = ("create", "rolebinding", "writer", "--clusterrole=cluster-admin", f"--serviceaccount={namespace}:writer")
-    seldon.kubectl("-n", namespace, *binding)
-    faulty.proxy.token.write_text(seldon.kubectl("-n", namespace, "create", "token", "writer").strip())
+    seldon_kinds.kubectl("-n", namespace, *binding)
+    faulty.proxy.token.write_text(seldon_kinds.kubectl("-n", namespace, "create", "token", "writer").strip())
     faulty.proxy.faults.plan(lambda asked: asked.authorization == old, Fault(401, _status(401, "expired")), times=100)
     found = await faulty.writes.perform(ActionKind.CHANGE, manifest(replicas=2))
     assert found["spec"]["replicas"] == 2
 
 
-async def test_a_missing_permission_is_named(faulty: Faulty, seldon: ControlPlane, namespace: str) -> None:
-    seldon.kubectl("-n", namespace, "create", "serviceaccount", "nobody")
-    faulty.proxy.token.write_text(seldon.kubectl("-n", namespace, "create", "token", "nobody").strip())
+async def test_a_missing_permission_is_named(faulty: Faulty, seldon_kinds: ControlPlane, namespace: str) -> None:
+    seldon_kinds.kubectl("-n", namespace, "create", "serviceaccount", "nobody")
+    faulty.proxy.token.write_text(seldon_kinds.kubectl("-n", namespace, "create", "token", "nobody").strip())
     async with api_of(faulty.proxy.kubeconfig, namespace) as api:
         with pytest.raises(Forbidden) as refused:
             await Writes(api).writer.perform(action(ActionKind.LOAD, manifest()), None)

@@ -33,11 +33,11 @@ async def test_the_same_load_again_changes_nothing(writes: Writes) -> None:
 
 
 async def test_a_quantity_and_a_list_stay_as_live_says_them(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest())
     patch = {"spec": {"memory": "0.1M", "requirements": ["b", "a"]}}
-    as_other(seldon, namespace, "model", "iris", patch, "somebody")
+    as_other(seldon_kinds, namespace, "model", "iris", patch, "somebody")
     found = await writes.perform(ActionKind.CHANGE, manifest(memory="100k", requirements=["a", "b"], maxReplicas=3))
     assert found["spec"]["memory"] == "0.1M"
     assert found["spec"]["requirements"] == ["b", "a"]
@@ -69,11 +69,11 @@ async def test_a_change_leaves_the_unread_field_as_it_is(writes: Writes) -> None
 
 
 async def test_replicas_that_git_omits_are_left_to_an_autoscaler(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     first = await writes.perform(ActionKind.LOAD, manifest(leaves=True))
     assert "replicas" not in first["spec"]
-    seldon.kubectl("-n", namespace, "scale", "model.mlops.seldon.io/iris", "--replicas=3")
+    seldon_kinds.kubectl("-n", namespace, "scale", "model.mlops.seldon.io/iris", "--replicas=3")
     found = await writes.perform(ActionKind.CHANGE, manifest(leaves=True, replicas=3, logger={"percent": 5}))
     assert found["spec"]["replicas"] == 3
     assert REPLICAS not in owned(found)
@@ -87,14 +87,14 @@ async def test_replicas_that_leave_git_keep_their_value(writes: Writes) -> None:
 
 
 async def test_an_autoscaler_takes_handed_over_replicas_and_git_can_have_them_back(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest(replicas=3))
     handed = await writes.perform(ActionKind.CHANGE, manifest(leaves=True, replicas=3))
     back = await writes.perform(ActionKind.CHANGE, manifest(replicas=2))
     assert (handed["spec"]["replicas"], back["spec"]["replicas"]) == (3, 2)
     await writes.perform(ActionKind.CHANGE, manifest(leaves=True, replicas=2))
-    seldon.kubectl("-n", namespace, "scale", "model.mlops.seldon.io/iris", "--replicas=5")
+    seldon_kinds.kubectl("-n", namespace, "scale", "model.mlops.seldon.io/iris", "--replicas=5")
     with pytest.raises(ActionRefused, match="1 field of it belongs to others"):
         await writes.perform(ActionKind.CHANGE, manifest(replicas=2))
 
@@ -115,10 +115,10 @@ async def test_another_field_that_leaves_git_is_removed(writes: Writes) -> None:
 
 
 async def test_every_contested_field_is_named_with_its_owner_and_both_values(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest(memory="100k", minReplicas=1))
-    as_other(seldon, namespace, "model", "iris", {"spec": {"memory": "300k", "minReplicas": 0}}, "dashboard")
+    as_other(seldon_kinds, namespace, "model", "iris", {"spec": {"memory": "300k", "minReplicas": 0}}, "dashboard")
     with pytest.raises(ActionRefused) as refused:
         await writes.perform(ActionKind.CHANGE, manifest(memory="200k", minReplicas=1))
     assert refused.value.what == "Model iris: 2 fields of it belong to others"
@@ -129,11 +129,11 @@ async def test_every_contested_field_is_named_with_its_owner_and_both_values(
     assert (await writes.live(MODELS, "iris"))["spec"]["memory"] == "300k"
 
 
-async def test_conflicts_are_taken_over_by_force_when_asked_to(seldon: ControlPlane, namespace: str) -> None:
-    async with api_of(seldon.kubeconfig, namespace) as api:
+async def test_conflicts_are_taken_over_by_force_when_asked_to(seldon_kinds: ControlPlane, namespace: str) -> None:
+    async with api_of(seldon_kinds.kubeconfig, namespace) as api:
         writes = Writes(api, force=True)
         await writes.perform(ActionKind.LOAD, manifest(memory="100k"))
-        as_other(seldon, namespace, "model", "iris", {"spec": {"memory": "300k"}}, "dashboard")
+        as_other(seldon_kinds, namespace, "model", "iris", {"spec": {"memory": "300k"}}, "dashboard")
         found = await writes.perform(ActionKind.CHANGE, manifest(memory="200k"))
     assert found["spec"]["memory"] == "200000"
     assert writes.said == ["took back spec.memory from dashboard"]
@@ -141,12 +141,12 @@ async def test_conflicts_are_taken_over_by_force_when_asked_to(seldon: ControlPl
 
 @pytest.mark.parametrize("force", [False, True])
 async def test_what_others_wrote_and_git_does_not_have_is_removed_only_by_force(
-    seldon: ControlPlane, namespace: str, force: bool
+    seldon_kinds: ControlPlane, namespace: str, force: bool
 ) -> None:
     document = """{apiVersion: mlops.seldon.io/v1alpha1, kind: Model, metadata: {name: iris},
                    spec: {storageUri: "gs://iris/v1", secretName: s, logger: {percent: 3}, replicas: 1}}"""
-    seldon.kubectl("-n", namespace, "apply", "-f", "-", stdin=document)
-    async with api_of(seldon.kubeconfig, namespace) as api:
+    seldon_kinds.kubectl("-n", namespace, "apply", "-f", "-", stdin=document)
+    async with api_of(seldon_kinds.kubeconfig, namespace) as api:
         writes = Writes(api, force=force)
         if force:
             found = await writes.perform(ActionKind.LOAD, manifest())
@@ -162,20 +162,20 @@ async def test_what_others_wrote_and_git_does_not_have_is_removed_only_by_force(
 
 
 async def test_a_fixed_size_server_takes_its_replicas_back_from_seldons_autoscaler_and_says_so(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.CREATE_SERVER, server_manifest(replicas=2, minReplicas=2))
-    as_other(seldon, namespace, "server.mlops.seldon.io", "mlserver", {"spec": {"replicas": 1}}, "scheduler")
+    as_other(seldon_kinds, namespace, "server.mlops.seldon.io", "mlserver", {"spec": {"replicas": 1}}, "scheduler")
     found = await writes.perform(ActionKind.UPDATE_SERVER, server_manifest(replicas=2, minReplicas=2))
     assert found["spec"]["replicas"] == 2
     assert writes.said == ["took back spec.replicas from scheduler"]
 
 
 async def test_a_fixed_size_server_is_not_taken_back_from_a_person(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.CREATE_SERVER, server_manifest(replicas=2, minReplicas=2))
-    seldon.kubectl("-n", namespace, "scale", "server.mlops.seldon.io/mlserver", "--replicas=1")
+    seldon_kinds.kubectl("-n", namespace, "scale", "server.mlops.seldon.io/mlserver", "--replicas=1")
     with pytest.raises(ActionRefused, match="1 field"):
         await writes.perform(ActionKind.UPDATE_SERVER, server_manifest(replicas=2, minReplicas=2))
 
@@ -187,20 +187,22 @@ async def test_a_range_in_git_drops_the_minimum_that_kept_the_size_and_leaves_th
     assert owners(found)[REPLICAS] == {Owner(HANDOVER, applies=True)}
 
 
-async def test_adopting_writes_labels_and_drops_nothing(writes: Writes, seldon: ControlPlane, namespace: str) -> None:
+async def test_adopting_writes_labels_and_drops_nothing(
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
+) -> None:
     document = """{apiVersion: mlops.seldon.io/v1alpha1, kind: Model, metadata: {name: iris, labels: {app: x}},
                    spec: {storageUri: "gs://iris/v1", replicas: 2}}"""
-    seldon.kubectl("-n", namespace, "apply", "-f", "-", stdin=document)
+    seldon_kinds.kubectl("-n", namespace, "apply", "-f", "-", stdin=document)
     found = await writes.perform(ActionKind.ADOPT, manifest(replicas=2))
     assert found["metadata"]["labels"] == {"app": "x", INSTANCE_LABEL: "default"}
     assert (found["spec"], found["metadata"]["generation"]) == ({"storageUri": "gs://iris/v1", "replicas": 2}, 1)
 
 
 async def test_adopting_again_keeps_what_we_own_of_the_spec(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest(memory="100k"))
-    seldon.kubectl("-n", namespace, "label", "model", "iris", f"{INSTANCE_LABEL}-")
+    seldon_kinds.kubectl("-n", namespace, "label", "model", "iris", f"{INSTANCE_LABEL}-")
     found = await writes.perform(ActionKind.ADOPT, manifest(memory="100k"))
     assert found["spec"] == {"storageUri": "gs://iris/v1", "memory": "100000", "replicas": 1}
     assert found["metadata"]["labels"] == {INSTANCE_LABEL: "default"}
@@ -239,21 +241,21 @@ async def test_a_change_does_not_make_anew_what_was_deleted_meanwhile(writes: Wr
 
 
 async def test_nothing_is_written_to_what_is_being_deleted(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest())
-    as_other(seldon, namespace, "model", "iris", {"metadata": {"finalizers": ["test/hangs"]}}, "operator")
+    as_other(seldon_kinds, namespace, "model", "iris", {"metadata": {"finalizers": ["test/hangs"]}}, "operator")
     await writes.api.delete(MODELS, "iris")
     with pytest.raises(ActionRefused, match="is being deleted"):
         await writes.perform(ActionKind.LOAD, manifest(memory="1M"))
 
 
 async def test_what_is_in_no_file_of_git_is_written_without_owning_more(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     await writes.perform(ActionKind.LOAD, manifest(replicas=2))
-    as_other(seldon, namespace, "model", "iris", {"spec": {"maxReplicas": 4}}, "dashboard")
-    seldon.kubectl("-n", namespace, "annotate", "model", "iris", "note=theirs")
+    as_other(seldon_kinds, namespace, "model", "iris", {"spec": {"maxReplicas": 4}}, "dashboard")
+    seldon_kinds.kubectl("-n", namespace, "annotate", "model", "iris", "note=theirs")
     live = dataclasses.replace(
         manifest(replicas=1, maxReplicas=4), source=Source("", 0), annotations=(("note", "theirs"),)
     )
@@ -274,14 +276,14 @@ async def test_what_the_schema_refuses_is_refused_with_its_words(writes: Writes)
 
 
 async def test_asking_beforehand_tells_conflicts_and_schema_and_writes_nothing(
-    writes: Writes, seldon: ControlPlane, namespace: str
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
 ) -> None:
     with pytest.raises(ActionRefused, match="refused"):
         await writes.writer.admitted(action(ActionKind.LOAD, manifest(replicas=-1)), None)
     await writes.writer.admitted(action(ActionKind.LOAD, manifest()), None)
     assert await writes.api.get(MODELS, "iris") is None
     before = await writes.perform(ActionKind.LOAD, manifest(memory="100k"))
-    as_other(seldon, namespace, "model", "iris", {"spec": {"memory": "300k"}}, "dashboard")
+    as_other(seldon_kinds, namespace, "model", "iris", {"spec": {"memory": "300k"}}, "dashboard")
     live = await writes.live(MODELS, "iris")
     with pytest.raises(ActionRefused, match="belongs to others"):
         await writes.writer.admitted(action(ActionKind.CHANGE, manifest(memory="200k")), live)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.view import live_state
 from reconciler.errors import PlanUnsafe
 from reconciler.executor import execute
+from reconciler.model.codec import server_spec_to_json
 from reconciler.model.manifests import DesiredState, Strategy
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Guards, Plan, Verb
@@ -59,18 +62,18 @@ class Story:
 
     def _may_go(self) -> frozenset[str]:
         """What Git wants gone, or allows a gap for; and what can be loaded on some replicas only, as nobody foresees
-        that when a Server loses the one that it is on."""
+        that when a Server loses, or restarts, the one that it is on."""
         wanted = {m.name for m in self.desired.models if m.policy.strategy is not Strategy.RECREATE}
         models = {
             ref.removeprefix("Model/"): o for ref, o in self.simulation.world.objects.items() if o.kind == "Model"
         }
         choosy = {name for name, found in models.items() if found.spec.get("storageUri") == "broken-on-1"}
-        shrinks = any(
-            s.spec.wanted_replicas < len(live.replicas)
+        shaken = any(
+            s.spec.wanted_replicas < len(live.replicas) or _pods(server_spec_to_json(s.spec)) != _pods(live.spec)
             for s in self.desired.servers
             if (live := self.simulation.world.servers.get(s.name)) is not None
         )
-        return frozenset(models.keys() - wanted) | (choosy if shrinks else set())
+        return frozenset(models.keys() - wanted) | (choosy if shaken else set())
 
     def to_the_end(self) -> Plan:
         """Makes passes until one finds nothing to do; raises AssertionError when that takes too many."""
@@ -106,6 +109,11 @@ class Story:
                 assert not wrong, f"{decision.name} is in sync, but {found} answers\n" + "\n".join(self.told)
             else:
                 assert decision.reason
+
+
+def _pods(spec: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Returns what the pods of a Server are made from."""
+    return tuple(spec.get(name) for name in ("serverConfig", "podSpec", "capabilities", "extraCapabilities"))
 
 
 async def _carried_out(made: Plan, cluster: MortalCluster) -> tuple[Outcome, ...]:

@@ -40,7 +40,8 @@ def test_no_story_has_us_take_a_model_off_the_air_and_every_story_ends(data: st.
     desired = data.draw(commits(), label="first commit")
     outside = data.draw(st.booleans(), label="seen as Kubernetes shows it")
     begun = Simulation(rules, ARTIFACTS, SeededChoices(seed))
-    story = Story(begun, desired, [f"commit: {told(desired)}"], outside=outside)
+    first = f"seen {'from outside' if outside else 'from inside'}; commit: {told(desired)}"
+    story = Story(begun, desired, [first], outside=outside)
     for _ in range(data.draw(st.integers(1, 3), label="commits")):
         kill_after = data.draw(st.sampled_from([None, 1, 2, 3, 4, 5, 6, 7, 8]), label="killed after")
         if kill_after is not None:

@@ -30,7 +30,7 @@ AFTERWARDS = 120.0
 """Seconds for which a story goes on when the recording is over."""
 
 EPOCH = 1_800_000_000.0
-_MANAGED = ("Model", "Server")
+MANAGED = ("Model", "Server")
 
 
 def story_of(recording: Recording, *, after_steps: int = 0) -> Story:
@@ -49,12 +49,12 @@ def story_of(recording: Recording, *, after_steps: int = 0) -> Story:
     )
 
 
-def _before(recording: Recording, steps: int) -> tuple[Simulation, _Manifests]:
+def _before(recording: Recording, steps: int) -> tuple[Simulation, Manifests]:
     """Returns the cluster before, whose objects are ours by label, and its manifests."""
     everything = tuple(operation for _, operations in recording.stages for operation in operations)
     choices = RecordedChoices(recording, {})
     simulation = Simulation(rules(recording), artifacts_in(everything), choices)
-    manifests, pods = _Manifests(), _with_pods(recording)
+    manifests, pods = Manifests(), _with_pods(recording)
     for number, (_, operations) in enumerate(recording.stages[: steps + 1]):
         choices.begin(number)
         for position, operation in enumerate(map(pods, operations)):
@@ -74,7 +74,7 @@ def _before(recording: Recording, steps: int) -> tuple[Simulation, _Manifests]:
 
 
 @dataclass
-class _Manifests:
+class Manifests:
     """What Git says, by `Kind/name`."""
 
     objects: dict[str, Json] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class _Manifests:
         match operation:
             case Apply(found):
                 for one in found:
-                    if one["kind"] in _MANAGED:
+                    if one["kind"] in MANAGED:
                         self.objects[f"{one['kind']}/{one['name']}"] = {"spec": one.get("spec", {}), "metadata": {}}
             case Patch(ref, merge) if ref in self.objects:
                 self.objects[ref] = _merged(self.objects[ref], merge)
@@ -137,7 +137,7 @@ def _metadata(content: Json) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[s
 class _Telling:
     """A story while it is told, step by step."""
 
-    manifests: _Manifests
+    manifests: Manifests
     now: float = 0.0
     commits: list[Commit] = field(default_factory=list)
     plain: list[Incident] = field(default_factory=list)
@@ -172,17 +172,17 @@ def _parts(operation: Operation) -> list[Operation]:
     """Returns `operation`, an apply of what is ours and what is not as two."""
     if not isinstance(operation, Apply):
         return [operation]
-    ours = tuple(found for found in operation.objects if found["kind"] in _MANAGED)
-    others = tuple(found for found in operation.objects if found["kind"] not in _MANAGED)
+    ours = tuple(found for found in operation.objects if found["kind"] in MANAGED)
+    others = tuple(found for found in operation.objects if found["kind"] not in MANAGED)
     return [Apply(found) for found in (ours, others) if found]
 
 
 def _is_ours(operation: Operation) -> bool:
     match operation:
         case Apply(found):
-            return found[0]["kind"] in _MANAGED
+            return found[0]["kind"] in MANAGED
         case Delete(ref) | Patch(ref, _):
-            return ref.partition("/")[0] in _MANAGED
+            return ref.partition("/")[0] in MANAGED
     return False
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from reconciler.clusters.documents import NOWHERE
 from reconciler.clusters.simulated import Artifact, Choices, Rules
 from tests.controlplane.running import ControlPlane
-from tests.standin.kubectl import API_VERSION
+from tests.standin.kubectl import API_VERSION, GROUP
 from tests.standin.requester import Requester
 from tests.standin.standin import StandIn, stand_in
 
@@ -23,6 +23,9 @@ _T = TypeVar("_T")
 
 BEGINS_WITHIN = 30.0
 """Seconds."""
+
+SEEN_AFTER = 0.3
+"""Seconds in which a watch has told what was written, on any machine."""
 
 
 @dataclass
@@ -82,11 +85,17 @@ class Seldon:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
+    def patch(self, ref: str, merge: Mapping[str, Any]) -> None:
+        """Applies a merge patch to the object `Kind/name`."""
+        self.kubectl("patch", _resource(ref), "--type=merge", "-p", json.dumps(merge))
+
+    def delete(self, ref: str) -> None:
+        """Deletes the object `Kind/name` and does not wait."""
+        self.kubectl("delete", _resource(ref), "--wait=false")
+
     def get(self, ref: str) -> dict[str, Any]:
         """Returns the object `Kind/name`, an empty dict when there is none."""
-        kind, _, name = ref.partition("/")
-        resource = f"{kind.lower()}.mlops.seldon.io" if kind not in ("Pod", "StatefulSet") else kind.lower()
-        told = self.kubectl("get", f"{resource}/{name}", "--ignore-not-found", "--show-managed-fields", "-o", "json")
+        told = self.kubectl("get", _resource(ref), "--ignore-not-found", "--show-managed-fields", "-o", "json")
         return json.loads(told) if told else {}
 
     def until(self, holds: Callable[[], object], within: float = 30.0) -> None:
@@ -106,6 +115,11 @@ class Seldon:
 
         self.until(ready, within)
 
+    def until_quiet(self, within: float = 60.0) -> None:
+        """Waits until nothing is under way any more: what was applied before has been seen, and all has followed."""
+        time.sleep(SEEN_AFTER)
+        self.until(lambda: self._do(self._found.is_quiet), within)
+
     @contextmanager
     def requests(self, *models: str, every: float = 0.05, patiently: bool = False) -> Iterator[Requester]:
         """Sends requests to models, or to `<experiment>.experiment`, while the context lasts; see `Requester`."""
@@ -124,6 +138,11 @@ class Seldon:
 
     def _start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+
+def _resource(ref: str) -> str:
+    kind, _, name = ref.partition("/")
+    return f"{kind.lower()}{'' if kind in ('Pod', 'StatefulSet') else f'.{GROUP}'}/{name}"
 
 
 def _ready(state: Mapping[str, Any], model: str) -> bool:

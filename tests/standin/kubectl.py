@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.controlplane.running import ControlPlane
 
-API_VERSION = "mlops.seldon.io/v1alpha1"
-_GROUP = "mlops.seldon.io"
+GROUP = "mlops.seldon.io"
+API_VERSION = f"{GROUP}/v1alpha1"
 
 
 class NotThere(Exception):
@@ -77,4 +77,4 @@ class Kubectl:
 
 def _resource(ref: str) -> str:
     kind, _, name = ref.partition("/")
-    return f"{kind.lower()}.{_GROUP}/{name}"
+    return f"{kind.lower()}.{GROUP}/{name}"

@@ -47,6 +47,10 @@ class Requester:
         """Returns, per model that lost any, how many by status."""
         return {model: dict(counts.lost) for model, counts in self.counts.items() if counts.lost}
 
+    def asked_each(self, times: int) -> bool:
+        """Returns whether every model was asked so often."""
+        return all(counts.requests >= times for counts in self.counts.values())
+
     async def run(self) -> None:
         """See the class."""
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:

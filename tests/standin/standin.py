@@ -75,6 +75,11 @@ class StandIn:
             if not self.operator.stands_still:
                 await self.workloads.write()
 
+    def is_quiet(self) -> bool:
+        """Returns whether nothing is under way in the simulation, and all of it is written."""
+        self.advance()
+        return self.simulation.next_event_at() is None and not self._writing.locked()
+
     async def step(self) -> None:
         """Carries out the next event of a driven simulation, and writes what follows from it."""
         self.simulation.step()

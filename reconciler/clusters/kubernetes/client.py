@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from reconciler.clusters.kubernetes import lock
+from reconciler.clusters.kubernetes import admission, lock, permissions
 from reconciler.clusters.kubernetes.api import Api, Json
-from reconciler.clusters.kubernetes.ownership import Kept
 from reconciler.clusters.kubernetes.conditions import ROOM_SOURCE, Conditions
+from reconciler.clusters.kubernetes.ownership import Kept
 from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS, Resource
@@ -23,8 +23,9 @@ from reconciler.clusters.kubernetes.scheduler import Scheduler
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
 from reconciler.clusters.kubernetes.writer import Writer
-from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveState
-from reconciler.model.plan import Action, ActionKind
+from reconciler.model.admission import Admission
+from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
+from reconciler.model.plan import Action, ActionKind, Plan
 
 LOOK = 1.0
 """Seconds after which an observation returns though nothing changed."""
@@ -86,16 +87,16 @@ class KubernetesCluster:
     """Seldon Core 2 in one namespace; see `Cluster` for what each method promises.
 
     Args:
-        api: of the API server. scheduler: who says what Seldon's scheduler knows; None where nobody does, and `why` not:
-            then objects alone have to do (see `conditions`).
+        api: of the API server. scheduler: who says what Seldon's scheduler knows; None where nobody does: then objects
+            alone have to do (see `conditions`). why: nobody does.
     """
 
     def __init__(self, api: Api, scheduler: Scheduler | None, terms: Terms = TERMS, why: str = "") -> None:
         self._api = api
         self._scheduler = scheduler
-        fence = lock.Fence()
         self._conditions = Conditions()
         self._unverified = f"{UNVERIFIED}: {why}" if why else UNVERIFIED
+        self._fence = fence = lock.Fence()
         self._prober = Prober(api, fence, terms.instance, self._told if scheduler is not None else None)
         self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts)
         self._lock = lock.LeaseLock(api, api.namespace, fence, self.name, terms.lease_seconds)
@@ -117,9 +118,22 @@ class KubernetesCluster:
         """Writes what `action` asks for; see `Cluster.perform`."""
         if self._latest is None:
             await self._look()
+        await self._writer.perform(action, *self._known(action))
+
+    async def admit(self, plan: Plan) -> Admission:
+        """Asks whether what `plan` writes would be taken; see `Admits.admit`."""
+        needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace)
+        if self._fence.held:
+            await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace))
+        elif lacking := await permissions.missing(self._api, needed):
+            return Admission(unasked=f"the API server was not asked: no permission to {lacking[0]}")
+        return Admission(await admission.refusals(self._writer, plan.actions, self._known))
+
+    def _known(self, action: Action) -> tuple[Json | None, LiveModel | None]:
+        """Returns the object that `action` writes to, and the model as it was observed last."""
         kind = self._servers if action.kind in _ON_SERVERS else self._models
         model = self._latest.model(action.subject) if self._latest is not None else None
-        await self._writer.perform(action, kind.objects.get(action.subject), model)
+        return kind.objects.get(action.subject), model
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
         """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
@@ -128,6 +142,7 @@ class KubernetesCluster:
     @asynccontextmanager
     async def lock(self, holder: str, timeout: float) -> AsyncIterator[None]:  # noqa: ASYNC109 - as the protocol has it
         """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""
+        await permissions.check(self._api, permissions.for_lock(self._api.namespace))
         async with self._lock.held(holder, timeout):
             try:
                 await self._prober.clear()

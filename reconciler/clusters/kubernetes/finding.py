@@ -1,9 +1,9 @@
 """Finds Seldon's scheduler (docs/seldon.md, "Status: what to believe": port 9004, with mTLS 9044).
 
-    given         HOST:PORT                            it is asked, and nothing else; `none`: nobody is asked
-    in a pod      Service seldon-scheduler             its name and port
-    from outside  the pod behind that Service          a port-forward by the API
-    else          nobody, and why                      see `conditions` for what is done then
+given         HOST:PORT                            it is asked, and nothing else; `none`: nobody is asked
+in a pod      Service seldon-scheduler             its name and port
+from outside  the pod behind that Service          a port-forward by the API
+else          nobody, and why                      see `conditions` for what is done then
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def tls_files(folder: Path) -> tuple[Path, Path, Path]:
             raise UsageError(
                 f"the TLS files for Seldon's scheduler cannot be read: {path}",
                 why=error.strerror or str(error),
-                fix="the folder must hold ca.crt, tls.crt and tls.key, as the keys of a Secret of type kubernetes.io/tls",
+                fix="the folder must hold ca.crt, tls.crt and tls.key, as a TLS Secret has them",
             ) from error
     return files
 

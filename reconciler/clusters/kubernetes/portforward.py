@@ -46,7 +46,7 @@ class PortForward:
     async def begin(self) -> None:
         """Listens on a free port."""
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
-        self.address = "127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def end(self) -> None:
         """Closes the port and every connection."""

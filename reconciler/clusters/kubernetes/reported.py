@@ -90,7 +90,12 @@ class ReportedServer:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """All that the scheduler reports at one moment, by name."""
+    """All that the scheduler reports at one moment, by name.
+
+    Attributes:
+        restarted: it has restarted so lately that routes may not follow it yet (docs/seldon.md, "Servers").
+    """
 
     models: Mapping[str, ReportedModel] = field(default_factory=dict)
     servers: Mapping[str, ReportedServer] = field(default_factory=dict)
+    restarted: bool = False

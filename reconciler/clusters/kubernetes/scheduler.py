@@ -4,6 +4,8 @@ believe"). Only read: a model loaded by it would be one that the operator does n
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +28,9 @@ SUBSCRIBER = "model-reconciler"
 
 SECONDS = 20.0
 """Within which a snapshot must be over."""
+
+ROUTES_FOLLOW = 10.0
+"""Seconds after a restart within which routes may not follow what is loaded (docs/seldon.md, "Servers")."""
 
 _UNKNOWN = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
 """How it may say that it does not know a model."""
@@ -100,6 +105,8 @@ class GrpcScheduler:
             credentials = grpc.ssl_channel_credentials(ca, key, certificate)
             self._channel = grpc.aio.secure_channel(address, credentials, options=options)
         self._parsed: dict[bytes, ReportedModel] = {}
+        self._away = False
+        self._settled_at = 0.0
 
     async def unreachable(self, seconds: float) -> str:
         """Returns why it takes no connection within so many seconds, empty if it does."""
@@ -115,11 +122,16 @@ class GrpcScheduler:
         raw = await self._answers("ModelStatus", models)
         found = await self._answers("ServerStatus", wire.ServerStatusRequest(subscriber_name=SUBSCRIBER))
         self._parsed = {answer: self._parsed.get(answer) or _model(answer) for answer in raw}
-        answers = map(wire.ServerStatusResponse.FromString, found)
-        return Reported(
-            {model.name: model for model in self._parsed.values()},
-            {answer.server_name: _server(answer) for answer in answers},
-        )
+        known = {model.name: model for model in self._parsed.values()}
+        there = {server.name: server for server in map(_server, map(wire.ServerStatusResponse.FromString, found))}
+        return Reported(known, there, self._restarted(there.values()))
+
+    def _restarted(self, servers: Iterable[ReportedServer]) -> bool:
+        """Returns whether it was away, or does not know all Servers again, and routes have had no time since."""
+        now = time.monotonic()
+        if self._away or any(server.expected < 0 for server in servers):
+            self._away, self._settled_at = False, now + ROUTES_FOLLOW
+        return now < self._settled_at
 
     async def model(self, name: str) -> ReportedModel | None:
         """Returns one model with all its versions, None when the scheduler does not know it."""
@@ -141,6 +153,7 @@ class GrpcScheduler:
         try:
             return [answer async for answer in call(asked.SerializeToString(), timeout=SECONDS)]
         except grpc.aio.AioRpcError as error:
+            self._away = self._away or error.code() is grpc.StatusCode.UNAVAILABLE
             why = f"{error.code().name}: {' '.join((error.details() or '').split())}"
             raise ClusterUnavailable(f"no answer from Seldon's scheduler at {self.address}", why=why) from error
 

@@ -14,23 +14,67 @@ from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
-from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec
+from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec, canonical_json
 
 Json = Mapping[str, Any]
 
 CAPABILITIES_VARIABLE = "SELDON_SERVER_CAPABILITIES"
 """Environment variable of the container `agent` of a ServerConfig: what its servers can load, separated by commas."""
 
+FOLLOWS = 10.0
+"""Seconds within which a StatefulSet follows its Server."""
+
+_POD_FIELDS = ("serverConfig", "podSpec", "capabilities", "extraCapabilities")
+"""Fields of `Server.spec` that are part of its pods."""
+
 _InFlight = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerObjects:
-    """Objects by name."""
+    """Objects by name.
+
+    Attributes:
+        new_pods: Servers whose pods are about to restart, though no StatefulSet says so yet.
+    """
 
     servers: Mapping[str, Json]
     stateful_sets: Mapping[str, Json]
     configs: Mapping[str, Json]
+    new_pods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What the pods of a Server are made from, since when, and the StatefulSet's generation then."""
+
+    uid: str
+    fields: str
+    since: float
+    generation: int
+
+
+class Templates:
+    """Sees when what a Server says of its pods changes: the operator changes the StatefulSet only a little later."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Template] = {}
+
+    def pending(self, servers: Mapping[str, Json], stateful_sets: Mapping[str, Json], now: float) -> frozenset[str]:
+        """Returns the Servers whose StatefulSet has not followed yet; after `FOLLOWS` seconds it is not going to."""
+        found = {name: self._look(name, server, stateful_sets.get(name), now) for name, server in servers.items()}
+        return frozenset(name for name, pending in found.items() if pending)
+
+    def _look(self, name: str, server: Json, stateful_set: Json | None, now: float) -> bool:
+        spec, uid = server.get("spec") or {}, str(server["metadata"].get("uid", ""))
+        fields = canonical_json({field: spec.get(field) for field in _POD_FIELDS})
+        generation = int(((stateful_set or {}).get("metadata") or {}).get("generation") or 0)
+        known = self._known.get(name)
+        if known is None or known.uid != uid:
+            known = self._known[name] = _Template(uid, fields, float("-inf"), generation)
+        elif known.fields != fields:
+            known = self._known[name] = _Template(uid, fields, now, generation)
+        return now - known.since < FOLLOWS and generation == known.generation
 
 
 def live_servers(
@@ -63,6 +107,8 @@ def _server(
 ) -> LiveServer:
     metadata, spec = found["metadata"], server_spec_of(found)
     stays = set(range(spec.wanted_replicas)) - _restarting(objects.stateful_sets.get(name), spec)
+    if name in objects.new_pods:
+        stays = set()
     there = {r.index: r for r in reported.servers[name].replicas} if name in reported.servers else {}
     limit = limit_of(spec, objects.configs.get(spec.server_config))
     replicas = [_replica(name, r, in_flight, ready=r.index in stays) for r in there.values()]

@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
-from reconciler.clusters.kubernetes.server_view import ServerObjects, live_servers, server_configs
+from reconciler.clusters.kubernetes.server_view import ServerObjects, Templates, live_servers, server_configs
 from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LOADS_IN_FLIGHT, SELDON_TRAITS, LiveModel, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import INSTANCE_LABEL, ModelSpec
@@ -60,6 +60,7 @@ class View:
 
     def __init__(self) -> None:
         self._known = KnownSpecs()
+        self._templates = Templates()
         self._models: dict[str, tuple[str, ReportedModel | None, LiveModel]] = {}
 
     def live_state(self, seen: Seen, reported: Reported, observed_at: float, hold: str = "") -> LiveState:
@@ -67,7 +68,8 @@ class View:
         models = {name: self._model(found, reported.models.get(name)) for name, found in seen.models.items()}
         self._models = {name: self._models[name] for name in models}
         in_flight = loads_in_flight(models.values())
-        servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs)
+        new_pods = self._templates.pending(seen.servers, seen.stateful_sets, observed_at)
+        servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs, new_pods)
         return LiveState(
             observed_at=observed_at,
             models=tuple(model for name, model in models.items() if not _is_probe(seen.models[name], observed_at)),
@@ -106,8 +108,9 @@ def time_of(text: object) -> float | None:
 
 
 def _not_told(reported: Reported) -> str:
-    late = sorted(name for name, server in reported.servers.items() if server.expected < 0)
-    return f"Seldon's scheduler has just restarted and does not know Server {late[0]} yet" if late else ""
+    if not reported.restarted:
+        return ""
+    return "Seldon's scheduler has just restarted: routes take up to 10 s to follow"
 
 
 def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -> LiveModel:
