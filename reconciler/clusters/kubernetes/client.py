@@ -20,6 +20,7 @@ from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS, Resource
 from reconciler.clusters.kubernetes.scheduler import Scheduler
+from reconciler.clusters.kubernetes.statuses import last_written
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
 from reconciler.clusters.kubernetes.writer import Writer
@@ -62,6 +63,7 @@ def slim(found: Json) -> Json:
     """Returns what is needed of an object: of 10,000 of them the rest is most of the memory."""
     metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
     metadata["managedFields"] = _OWNERS.shared(found["metadata"].get("managedFields") or [])
+    metadata["written"] = last_written(found["metadata"])
     return {"metadata": metadata, "spec": found.get("spec") or {}, "status": found.get("status") or {}}
 
 

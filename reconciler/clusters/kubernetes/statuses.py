@@ -80,8 +80,7 @@ def written_at(found: Json) -> float | None:
 
     `metadata.written` is what `last_written` found there when the object was read.
     """
-    metadata = found["metadata"]
-    return unix(metadata.get("written") or metadata.get("creationTimestamp"))
+    return unix(found["metadata"].get("written"))
 
 
 def last_written(metadata: Json) -> str:
