@@ -84,7 +84,7 @@ async def _kubernetes(settings: Settings) -> Cluster:
 
     address = Address(settings.kubeconfig, settings.context or None, settings.namespace or None, settings.as_ or None)
     terms = Terms(settings.instance, settings.force_conflicts)
-    return await open_cluster(address, settings.seldon_scheduler, terms)
+    return await open_cluster(address, settings.seldon_scheduler, terms, settings.seldon_scheduler_tls)
 
 
 def _local(settings: Settings) -> Cluster:

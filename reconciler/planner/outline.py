@@ -24,7 +24,7 @@ from reconciler.planner.shortfall import shortfall
 from reconciler.planner.situation import Situation
 from reconciler.planner.table import decide, unfinished
 from reconciler.planner.unit import Unit
-from reconciler.planner.verdicts import Verdict
+from reconciler.planner.verdicts import Verdict, kept_as_is
 
 _KINDS = ("Server", "Model", "Pipeline", "Experiment")
 """In the order in which a plan tells of them."""
@@ -82,7 +82,8 @@ def outline(
 
 def outline_unfinished(live: LiveState, guards: Guards) -> Outline:
     """The same without a valid commit: only what was under way is decided about."""
-    situations = (Situation(m.name, None, m, guards, live.traits, "", live.observed_at) for m in live.models)
+    unsure = bool(live.unverified)
+    situations = (Situation(m.name, None, m, guards, live.traits, "", live.observed_at, unsure) for m in live.models)
     found = {s.name: verdict for s in situations if (verdict := unfinished(s)) is not None}
     return _arranged(found, Needed(list(found.values()), []), [], live, guards)
 
@@ -169,12 +170,15 @@ def _decide_models(
     models = {model.name: model for model in live.models}
 
     def situation(name: str) -> Situation:
-        return Situation(
-            name, manifests.get(name), models.get(name), guards, live.traits, desired.commit, live.observed_at
-        )
+        desire, model, unsure = manifests.get(name), models.get(name), bool(live.unverified)
+        return Situation(name, desire, model, guards, live.traits, desired.commit, live.observed_at, unsure)
 
     names = sorted(manifests.keys() | models.keys())
-    return {name: known[name] if name in known else decide(situation(name)) for name in names}
+    return {name: known[name] if name in known else _decided(situation(name)) for name in names}
+
+
+def _decided(situation: Situation) -> Verdict:
+    return kept_as_is(situation, decide(situation))
 
 
 def _decide_servers(desired: DesiredState, live: LiveState, guards: Guards) -> list[ServerVerdict]:
