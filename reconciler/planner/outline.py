@@ -17,7 +17,7 @@ from reconciler.planner.carried_order import carry, with_edges
 from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
 from reconciler.planner.references import Needed, keep_what_is_needed
-from reconciler.planner.refusals import Refusals, of_model, of_server
+from reconciler.planner.refusals import Refusals, of_carried, of_model, of_server
 from reconciler.planner.retirement import retire
 from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import shortfall
@@ -69,7 +69,7 @@ def outline(
     verdicts = _decide_models(desired, live, guards, known or {})
     models = [of_model(_selected(verdict, guards), refusals or {}) for verdict in verdicts.values()]
     servers = [of_server(verdict, refusals or {}) for verdict in _decide_servers(desired, live, guards)]
-    carried = decide_carried(desired, live, guards)
+    carried = [of_carried(verdict, refusals or {}) for verdict in decide_carried(desired, live, guards)]
     if guards.only:
         servers = [_untouched(verdict) if verdict.late else verdict for verdict in servers]
         carried = [_left_out(verdict) if verdict.action else verdict for verdict in carried]

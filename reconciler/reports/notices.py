@@ -38,10 +38,18 @@ def notices(report: Report) -> tuple[Notice, ...]:
     """Returns what `report` tells on objects, in the order of its decisions: of a pass that runs, what has begun."""
     actions = defaultdict[tuple[str, str], list[ReportedAction]](list)
     for action in report.actions:
-        actions["Server" if action.kind in _ON_SERVERS else "Model", action.subject].append(action)
+        actions[_object(action)].append(action)
     begun = report.verdict is Verdict.RUNNING
     found = (_notice(each, actions.get((each.kind, each.name), []), begun) for each in report.decisions)
     return tuple(notice for notice in found if notice is not None)
+
+
+def _object(action: ReportedAction) -> tuple[str, str]:
+    """Kind and name of what an action is about: the subject of what is carried along has both."""
+    if action.kind in (ActionKind.APPLY, ActionKind.REMOVE):
+        kind, _, name = action.subject.partition("/")
+        return kind, name
+    return "Server" if action.kind in _ON_SERVERS else "Model", action.subject
 
 
 def _notice(decision: Decision, actions: list[ReportedAction], begun: bool) -> Notice | None:

@@ -32,7 +32,7 @@ from reconciler.clusters.kubernetes.statuses import last_written
 from reconciler.clusters.kubernetes.telling import Subject, Teller, config_map_name
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
-from reconciler.clusters.kubernetes.writer import Writer, name_of
+from reconciler.clusters.kubernetes.writer import Writer, kind_of, name_of
 from reconciler.model.admission import Admission
 from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
 from reconciler.model.notice import Notice, Summary
@@ -139,7 +139,8 @@ class KubernetesCluster:
 
     async def admit(self, plan: Plan) -> Admission:
         """Asks whether what `plan` writes would be taken; see `Admits.admit`."""
-        needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace)
+        carried = {action.carried.kind for action in plan.actions if action.carried is not None}
+        needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace, carried)
         if self._fence.held:
             name = config_map_name(self._terms.instance)
             await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace, name))
@@ -161,11 +162,11 @@ class KubernetesCluster:
 
     def _said(self, action: Action, text: str) -> None:
         """Has people told what was taken back from others; a task of its own, since nobody waits for it."""
-        kind = "Server" if action.kind in _ON_SERVERS else "Model"
-        notice = Notice(kind, action.subject, "TookBack", text, warning=True)
+        kind, name = kind_of(action), name_of(action)
+        notice = Notice(kind, name, "TookBack", text, warning=True)
         there = self._known(action)[0]
         if there is not None:
-            subject = Subject(kind, action.subject, there["metadata"]["uid"])
+            subject = Subject(kind, name, there["metadata"]["uid"])
             task = asyncio.create_task(self._teller.tell({subject: notice}, None))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)

@@ -16,7 +16,16 @@ import orjson
 from reconciler.clusters.kubernetes.answers import Forbidden, Refused
 from reconciler.clusters.kubernetes.api import Api
 from reconciler.clusters.kubernetes.lock import NAME
-from reconciler.clusters.kubernetes.resources import CONFIG_MAPS, EVENTS, LEASES, MODELS, SERVERS, Resource
+from reconciler.clusters.kubernetes.resources import (
+    CONFIG_MAPS,
+    EVENTS,
+    EXPERIMENTS,
+    LEASES,
+    MODELS,
+    PIPELINES,
+    SERVERS,
+    Resource,
+)
 from reconciler.model.plan import ActionKind
 
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -52,6 +61,9 @@ _NEEDS: Mapping[ActionKind, tuple[Resource, tuple[str, ...]]] = {
 }
 
 
+_CARRIED: Mapping[str, Resource] = {each.kind: each for each in (EXPERIMENTS, PIPELINES)}
+
+
 def for_lock(namespace: str) -> frozenset[Permission]:
     """Returns what holding the lock in `namespace` needs."""
     return _made_or_changed(LEASES, NAME, namespace, "update")
@@ -68,9 +80,14 @@ def _made_or_changed(resource: Resource, name: str, namespace: str, change: str)
     )
 
 
-def for_actions(kinds: Iterable[ActionKind], namespace: str) -> frozenset[Permission]:
-    """Returns what actions of these `kinds` need for the objects that they write."""
+def for_actions(kinds: Iterable[ActionKind], namespace: str, carried: Iterable[str] = ()) -> frozenset[Permission]:
+    """Returns what actions of these `kinds` need for the objects that they write.
+
+    Args:
+        carried: kinds of what is carried along among them, such as `Experiment`.
+    """
     needs = [_NEEDS[kind] for kind in set(kinds) if kind in _NEEDS]
+    needs += [(_CARRIED[kind], (*_APPLY, "delete")) for kind in set(carried)]
     return frozenset(Permission(verb, resource, namespace) for resource, verbs in needs for verb in verbs)
 
 

@@ -11,8 +11,10 @@ BY_NAME = {scenario.title: scenario for scenario in SCENARIOS}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
-async def test_our_way_takes_nothing_off_the_air_and_loses_no_request(seldon: ControlPlane, scenario: Scenario) -> None:
-    found = await scenario.ours(seldon)
+async def test_our_way_takes_nothing_off_the_air_and_loses_no_request(
+    seldon_kinds: ControlPlane, scenario: Scenario
+) -> None:
+    found = await scenario.ours(seldon_kinds)
     assert found.history.taken_off == ()
     assert found.lost == {}
     assert found.open == []
@@ -25,8 +27,10 @@ async def test_our_way_takes_nothing_off_the_air_and_loses_no_request(seldon: Co
 
 
 @pytest.mark.parametrize(("name", "lost"), [("fleet-naive", 6), ("update-does-not-fit", 1)])
-async def test_the_plain_way_takes_models_off_the_air_for_good(seldon: ControlPlane, name: str, lost: int) -> None:
-    found = await BY_NAME[name].plainly(seldon)
+async def test_the_plain_way_takes_models_off_the_air_for_good(
+    seldon_kinds: ControlPlane, name: str, lost: int
+) -> None:
+    found = await BY_NAME[name].plainly(seldon_kinds)
     assert [model.off_at_the_end for model in found.history.taken_off] == [True] * lost
     assert len(found.lost) == lost
 
