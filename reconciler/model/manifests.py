@@ -7,10 +7,11 @@ bytes. Nothing here reads a file or knows YAML.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -81,9 +82,12 @@ class Llm:
     pipeline_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelSpec:
-    """`Model.spec`. `memory` is in bytes, None when unknown; `replicas` is None when the manifest omits it."""
+    """`Model.spec`. `memory` is in bytes, None when unknown; `replicas` is None when the manifest omits it.
+
+    Without slots, unlike its neighbours: the digest, which every row of the decision table asks for, is reckoned once.
+    """
 
     storage_uri: str
     artifact_version: int | None = None
@@ -103,7 +107,6 @@ class ModelSpec:
     llm: Llm | None = None
     parameters: tuple[Parameter, ...] = ()
     clean_topics_on_delete: bool | None = None
-    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -115,18 +118,12 @@ class ModelSpec:
         """Replicas asked for; Kubernetes' default of the field is 1."""
         return 1 if self.replicas is None else self.replicas
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """What identifies a version: 12 hex digits over the artifact-affecting fields, quantities in bytes, order-free.
 
-        Which fields those are: docs/seldon.md, "What makes a new version". Reckoned once, as every row of the decision
-        table asks for it.
+        Which fields those are: docs/seldon.md, "What makes a new version".
         """
-        if not self._digest:
-            object.__setattr__(self, "_digest", self._reckoned_digest())
-        return self._digest
-
-    def _reckoned_digest(self) -> str:
         canonical = [
             self.storage_uri,
             self.artifact_version,
