@@ -40,6 +40,7 @@ class Asked:
     path: str
     query: str
     authorization: str
+    body: bytes = b""
 
 
 class Faults:
@@ -118,8 +119,8 @@ async def _handled(
     request: web.Request, session: aiohttp.ClientSession, url: str, faults: Faults
 ) -> web.StreamResponse:
     headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host", "content-length")}
-    asked = Asked(request.method, request.path, request.query_string, request.headers.get("Authorization", ""))
-    fault, body = faults.found(asked), await request.read()
+    body, authorization = await request.read(), request.headers.get("Authorization", "")
+    fault = faults.found(Asked(request.method, request.path, request.query_string, authorization, body))
     if fault is not None:
         await asyncio.sleep(fault.delay)
         if fault.status and not fault.taken:

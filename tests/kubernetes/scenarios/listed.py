@@ -69,7 +69,10 @@ SCENARIOS = (
     Scenario("deleted-while-loading", 1),
     Scenario("third-version-does-not-fit", speed=1.5),
     Scenario("server-autoscaler", speed=16.0),
+    Scenario("server-autoscaler", 1, speed=16.0),
 )
+
+BY_TITLE = {scenario.title: scenario for scenario in SCENARIOS}
 
 
 @dataclass(frozen=True)

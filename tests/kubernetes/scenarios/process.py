@@ -60,13 +60,19 @@ class Checkout:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def command(stage: Stage, checkout: Checkout, folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """Returns the program's command line with `arguments`, and its environment; `folder` takes its cache."""
+def command(
+    stage: Stage, checkout: Checkout, folder: Path, *arguments: str, kubeconfig: Path | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Returns the program's command line with `arguments`, and its environment.
+
+    Args:
+        folder: takes its cache. kubeconfig: the admin's if there is none.
+    """
     settings = {
         "REPO": str(checkout.folder),
         "CACHE": str(folder / "cache"),
         "CLUSTER": "kubernetes",
-        "KUBECONFIG": str(stage.control_plane.kubeconfig),
+        "KUBECONFIG": str(kubeconfig or stage.control_plane.kubeconfig),
         "NAMESPACE": stage.namespace,
         "SELDON_SCHEDULER": stage.scheduler,
         "INSTANCE": INSTANCE,
@@ -77,6 +83,15 @@ def command(stage: Stage, checkout: Checkout, folder: Path, *arguments: str) -> 
     ours = {f"{PREFIX}{name}": value for name, value in settings.items()}
     environment = {**kept, **ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOME": str(folder)}
     return [sys.executable, "-P", "-m", "reconciler", *arguments], environment
+
+
+async def started(
+    stage: Stage, checkout: Checkout, folder: Path, *arguments: str, kubeconfig: Path | None = None
+) -> asyncio.subprocess.Process:
+    """Starts the program in a process of its own; see `command`."""
+    line, environment = command(stage, checkout, folder, *arguments, kubeconfig=kubeconfig)
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*line, stdout=pipe, stderr=pipe, env=environment)
 
 
 class Daemon:
@@ -90,13 +105,11 @@ class Daemon:
         self.reports: list[Json] = []
         self.times: list[float] = []
         self._stage = stage
-        self._command = command(stage, checkout, folder, "run", "--interval", "1s", *arguments)
+        self._start = started(stage, checkout, folder, "run", "--interval", "1s", *arguments)
         self._told = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        line, environment = self._command
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*line, stdout=pipe, stderr=pipe, env=environment)
+        self._process = await self._start
         self._reading = asyncio.create_task(self._read())
         self._complaints = asyncio.create_task(self._process.stderr.read() if self._process.stderr else _nothing())
         return self

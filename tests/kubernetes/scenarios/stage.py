@@ -95,9 +95,6 @@ class Stage:
         servers = (one for one in known.values() if one["kind"] == "Server")
         return {one["metadata"]["name"]: one["spec"].get("replicas", 1) for one in servers}
 
-    def _differ_from(self, sizes: dict[str, int]) -> bool:
-        return self._sizes() != sizes
-
     async def follow_sizes(self) -> None:
         """Keeps `sizes` until cancelled."""
         while True:
@@ -105,8 +102,10 @@ class Stage:
                 kept = self.sizes.setdefault(name, [])
                 if kept[-1:] != [size]:
                     kept.append(size)
-            now = self._sizes()
-            await self.found.mirror.until(functools.partial(self._differ_from, now))
+            await self.found.mirror.until(functools.partial(self._resized, self._sizes()))
+
+    def _resized(self, before: dict[str, int]) -> bool:
+        return self._sizes() != before
 
     async def until(self, when: float) -> None:
         """Waits for a moment, in simulated seconds since the state before."""

@@ -66,7 +66,7 @@ async def plainly(stage: Stage) -> Outcome:
         await stage.perform(operation)
     await stage.quiet()
     await stage.audience.asked_again()
-    return _outcome(stage)
+    return outcome(stage)
 
 
 async def ours(stage: Stage, folder: Path) -> Outcome:
@@ -90,7 +90,7 @@ async def ours(stage: Stage, folder: Path) -> Outcome:
             await _happen(stage, checkout, happening)
         seconds = await _over(stage, daemon, checkout)
         await stage.audience.asked_again()
-        return _outcome(stage, tuple(daemon.reports), seconds)
+        return outcome(stage, tuple(daemon.reports), seconds)
 
 
 async def _happen(stage: Stage, checkout: Checkout, happening: tuple[float, Operation | Manifests]) -> None:
@@ -111,13 +111,14 @@ async def _over(stage: Stage, daemon: Daemon, checkout: Checkout) -> float | Non
         done = not latest["actions"] and not waiting(latest)
         if done or latest["commit"]["hash"] != checkout.head:
             await stage.quiet()
-        if done and daemon.reports[-1] is latest and stage.now >= stage.script.seconds - 1:
+        if done and daemon.reports[-1] is latest:
             return max(daemon.times[-1] - last, 0.0)
         await asyncio.sleep(0.2)
     return None
 
 
-def _outcome(stage: Stage, reports: tuple[Json, ...] = (), seconds: float | None = None) -> Outcome:
+def outcome(stage: Stage, reports: tuple[Json, ...] = (), seconds: float | None = None) -> Outcome:
+    """Returns what has become of the stage until now."""
     models = {name: _history(stage, name, answers) for name, answers in stage.audience.seen.items()}
     lost = {name: sum(stretch.off for stretch in model.at_risk) for name, model in models.items()}
     history = History(tuple(models.values()), (), stage.now, seconds)
