@@ -80,6 +80,11 @@ class Killer:
     process: asyncio.subprocess.Process | None = None
     killed: dict[tuple[str, bool], None] = field(default_factory=dict)
 
+    @property
+    def has_killed(self) -> bool:
+        """Whether the process that it was given last is dead by its hand."""
+        return self.process is None
+
     def before(self, asked: Asked) -> bool:
         """Returns whether the process dies of this request, which is not taken, and kills it."""
         return self._at(asked, taken=False)
@@ -117,7 +122,7 @@ async def killed_at_every_write(stage: Stage, checkout: Checkout, folder: Path) 
             process = await started(stage, checkout, folder, "sync", kubeconfig=proxy.kubeconfig)
             killer.process = process
             said, wrong = await process.communicate()
-            if killer.process is not None:
+            if not killer.has_killed:
                 assert process.returncode is not None
                 return process.returncode, killer, (said + wrong).decode()
             await _lease_ends(stage)
