@@ -246,7 +246,7 @@ class Settings:
     )
     cache: Path = _setting(Path(), _path, "folder for clones of repositories", shown="in the user's cache folder")
     only: tuple[str, ...] = _setting((), _names, "restrict the plan to this model (may be given several times)")
-    max_deletions: str = _setting("20%", _deletions, "how many models and servers may go in one pass: N or P%")
+    max_deletions: str = _setting("20%", _deletions, "how many objects may go in one pass: N or P%")
     headroom: int = _setting(0, _percent, "percent of every server replica that plans leave free")
     default_model_memory: int | None = _setting(
         None, _bytes, "memory to reckon with where a model says none, such as 300M", shown="such models are blocked"

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from reconciler import health
+from reconciler.model.carried import LiveCarried
 from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
 from reconciler.model.quantity import format_bytes
 
 
 def print_live(live: LiveState, console: Console) -> None:
-    """Prints servers, then models, one line for each server replica and each model."""
+    """Prints servers, models, and what is carried along: one line for each server replica and each of the others."""
     if live.unverified:
         console.print(f"Unverified: {live.unverified}\n", soft_wrap=True)
     if not live.servers and not live.models:
@@ -33,6 +34,9 @@ def print_live(live: LiveState, console: Console) -> None:
         console.print(f"Room as told by {live.room_source}.")
     console.print()
     console.print(models)
+    if live.carried:
+        console.print()
+        console.print(_carried_table(live))
     for trouble in filter(None, map(_trouble, live.models)):
         console.print(trouble)
 
@@ -44,6 +48,36 @@ def live_json(live: LiveState) -> dict[str, Any]:
         "models": [_model_json(m) for m in live.models],
         "unverified": live.unverified,
         "roomSource": live.room_source,
+        "pipelines": [_carried_json(pipeline) for pipeline in live.pipelines],
+        "experiments": [_carried_json(experiment) for experiment in live.experiments],
+    }
+
+
+def _carried_table(live: LiveState) -> Table:
+    table = _table("KIND", "NAME", "NAMES", "STATE", "OWNER")
+    for item in live.carried:
+        named = ", ".join((*item.spec.models, *item.spec.pipelines))
+        table.add_row(item.kind, item.name, named, _readiness(item), item.instance or "nobody")
+    return table
+
+
+def _readiness(item: LiveCarried) -> str:
+    if item.deleting:
+        return "being deleted"
+    if item.ready is None:
+        return "not told"
+    return "ready" if item.ready else f"not ready{f': {item.message}' if item.message else ''}"
+
+
+def _carried_json(item: LiveCarried) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "instance": item.instance,
+        "models": list(item.spec.models),
+        "pipelines": list(item.spec.pipelines),
+        "ready": item.ready,
+        "message": item.message or None,
+        "deleting": item.deleting,
     }
 
 

@@ -22,10 +22,9 @@ def validate(
 
     desired = load_stream(sys.stdin.buffer.read()) if folder == "-" else load_folder(Path(folder))
     skipped = f"; {_count(desired.skipped, 'document')} of other API groups skipped" if desired.skipped else ""
-    experiments = f", {_count(len(desired.experiments), 'experiment')}" if desired.experiments else ""
-    print(
-        f"valid: {_count(len(desired.servers), 'server')}, {_count(len(desired.models), 'model')}{experiments}{skipped}"
-    )
+    more = f", {_count(len(desired.pipelines), 'pipeline')}" if desired.pipelines else ""
+    more += f", {_count(len(desired.experiments), 'experiment')}" if desired.experiments else ""
+    print(f"valid: {_count(len(desired.servers), 'server')}, {_count(len(desired.models), 'model')}{more}{skipped}")
     return 0
 
 

@@ -149,9 +149,7 @@ def _from_commit(settings: Settings, revisions: Revisions, terms: _Terms) -> _Be
     simulation = whole(before, settings.instance)
     notes = doubts(before, build.guards(settings), assumed_configs(before, desired))
     subject = _subject(between, f"commit {before.commit[:8]}, assumed live and whole")
-    return _Begun(
-        _story(simulation, time.time(), (before, desired), settings, terms), subject, (*notes, *_left_out(desired))
-    )
+    return _Begun(_story(simulation, time.time(), (before, desired), settings, terms), subject, notes)
 
 
 def _from_state(settings: Settings, revisions: Revisions, terms: _Terms) -> _Begun:
@@ -170,7 +168,7 @@ def _from_state(settings: Settings, revisions: Revisions, terms: _Terms) -> _Beg
     cluster = file.read()
     subject = _subject(between, f"{file.name}, as it is saved")
     story = _story(cluster.simulation, cluster.epoch, (desired,), settings, terms)
-    return _Begun(story, subject, _left_out(desired))
+    return _Begun(story, subject, ())
 
 
 def _story(
@@ -191,15 +189,6 @@ def _subject(between: Between, before: str) -> Subject:
 
     context = between.context(before)
     return Subject(before, context.commit, context.subject, context.repository, context.path)
-
-
-def _left_out(desired: DesiredState) -> tuple[str, ...]:
-    names = [experiment.name for experiment in desired.experiments]
-    return (
-        (f"Experiments are left out, here {', '.join(names)}: they change who answers, not what is loaded",)
-        if names
-        else ()
-    )
 
 
 def _print(report: Report, settings: Settings) -> None:

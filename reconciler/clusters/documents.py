@@ -11,12 +11,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model.codec import (
+    carried_policy_annotations,
     model_policy_annotations,
     model_spec_to_json,
     server_policy_annotations,
     server_spec_to_json,
 )
-from reconciler.model.manifests import ModelManifest, ServerManifest, canonical_json
+from reconciler.model.experiments import experiment_spec_to_json
+from reconciler.model.manifests import (
+    CarriedManifest,
+    ExperimentManifest,
+    ModelManifest,
+    ServerManifest,
+    canonical_json,
+)
+from reconciler.model.pipelines import pipeline_spec_to_json
 from reconciler.model.quantity import parse_quantity
 
 Json = dict[str, Any]
@@ -53,20 +62,29 @@ def server_document(manifest: ServerManifest) -> Json:
     return _document("Server", manifest, server_spec_to_json(manifest.spec))
 
 
+def carried_document(manifest: CarriedManifest) -> Json:
+    """Returns the Experiment or Pipeline that `manifest` says."""
+    if isinstance(manifest, ExperimentManifest):
+        return _document(manifest.kind, manifest, experiment_spec_to_json(manifest.spec))
+    return _document(manifest.kind, manifest, pipeline_spec_to_json(manifest.spec))
+
+
 def probed(manifest: ModelManifest) -> Json:
     """Returns the spec of a throw-away model that finds room where `manifest` would (docs/seldon.md, "Capacity")."""
     wanted = model_spec_to_json(manifest.spec)
     return {name: wanted[name] for name in _PROBED if name in wanted} | {"storageUri": NOWHERE}
 
 
-def annotations_of(manifest: ModelManifest | ServerManifest) -> dict[str, str]:
+def annotations_of(manifest: ModelManifest | ServerManifest | CarriedManifest) -> dict[str, str]:
     """Returns all annotations that `manifest` writes, its policy among them."""
     if isinstance(manifest, ModelManifest):
         return {**dict(manifest.annotations), **model_policy_annotations(manifest.policy)}
-    return {**dict(manifest.annotations), **server_policy_annotations(manifest.policy)}
+    if isinstance(manifest, ServerManifest):
+        return {**dict(manifest.annotations), **server_policy_annotations(manifest.policy)}
+    return {**dict(manifest.annotations), **carried_policy_annotations(manifest.policy)}
 
 
-def _document(kind: str, manifest: ModelManifest | ServerManifest, spec: Json) -> Json:
+def _document(kind: str, manifest: ModelManifest | ServerManifest | CarriedManifest, spec: Json) -> Json:
     metadata: Json = {"name": manifest.name, "labels": dict(manifest.labels), "annotations": annotations_of(manifest)}
     if manifest.namespace is not None:
         metadata["namespace"] = manifest.namespace

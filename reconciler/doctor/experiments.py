@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from reconciler.doctor import commands
 from reconciler.doctor.examined import Examined
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.words import some
 from reconciler.health import on_the_air
+from reconciler.model.carried import LiveExperiment
 from reconciler.model.experiments import ExperimentSpec, ResourceType
 from reconciler.model.live import LiveState, VersionState
 
 
-class OnCluster(Protocol):
-    """An Experiment as a cluster has it; any more of it is not needed here."""
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        ...
-
-    @property
-    def namespace(self) -> str | None:
-        """The object's namespace."""
-        ...
-
-    @property
-    def spec(self) -> ExperimentSpec:
-        """What it says."""
-        ...
-
-    @property
-    def deleting(self) -> bool:
-        """Whether it is being deleted."""
-        ...
-
-
-def freezing(live: LiveState) -> list[OnCluster]:
+def freezing(live: LiveState) -> list[LiveExperiment]:
     """Returns the experiments whose weights are all 0: while there is one, no route of the cluster changes."""
     there = [experiment for experiment in _there(live) if experiment.spec.candidates]
     return [each for each in there if all(candidate.weight <= 0 for candidate in each.spec.candidates)]
@@ -128,22 +104,21 @@ def _lacks(live: LiveState, name: str, kind: ResourceType) -> str:
     return "" if on_the_air(model) else "is off the air"
 
 
-def _there(live: LiveState) -> Sequence[OnCluster]:
-    found: Sequence[OnCluster] = getattr(live, "experiments", ())
-    return [experiment for experiment in found if not experiment.deleting]
+def _there(live: LiveState) -> Sequence[LiveExperiment]:
+    return [experiment for experiment in live.experiments if not experiment.deleting]
 
 
-def _rejected(experiment: OnCluster, title: str, what: str, fix: Fix) -> Finding:
+def _rejected(experiment: LiveExperiment, title: str, what: str, fix: Fix) -> Finding:
     stale = "Seldon rejects it without a word: it is not in effect, though its object may still say Ready"
     return _finding(experiment, Hazard.BAD_DEFAULT, Severity.RISK, title, what, stale, fix)
 
 
-def _patch(live: LiveState, experiment: OnCluster, spec: dict[str, object]) -> str:
+def _patch(live: LiveState, experiment: LiveExperiment, spec: dict[str, object]) -> str:
     return commands.kubectl(live, "patch", "experiment", experiment.name, experiment.namespace, merge={"spec": spec})
 
 
 def _finding(
-    experiment: OnCluster,
+    experiment: LiveExperiment,
     hazard: Hazard,
     severity: Severity,
     title: str,

@@ -25,7 +25,9 @@ STALE = 10.0
 RECORD_LIMIT = 20.0
 """Seconds in which a failed load must be on record."""
 
-_ALWAYS_WRITTEN = frozenset({ActionKind.CHANGE, ActionKind.ADOPT, ActionKind.UPDATE_SERVER, ActionKind.RETRIGGER})
+_ALWAYS_WRITTEN = frozenset(
+    {ActionKind.CHANGE, ActionKind.ADOPT, ActionKind.UPDATE_SERVER, ActionKind.RETRIGGER, ActionKind.APPLY}
+)
 """Written even if it looks done: a label that Git no longer has cannot be told from one that somebody else added, and a
 version that `minReplicas` lets be partly there asks for its rest only when it is scheduled once more."""
 

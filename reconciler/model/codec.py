@@ -14,6 +14,7 @@ from typing import Any
 
 from reconciler.model.manifests import (
     PREFIX,
+    CarriedPolicy,
     Explainer,
     Llm,
     ModelPolicy,
@@ -257,6 +258,12 @@ SERVER_ANNOTATIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 """Our annotations on a Server (without `PREFIX`): the field of `ServerPolicy` and the parser of its text."""
 
+CARRIED_ANNOTATIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "suspend": ("suspend", _boolean),
+    "prune": ("prune", _prune),
+}
+"""Our annotations on an Experiment or a Pipeline: the field of `CarriedPolicy` and the parser of its text."""
+
 
 def _policy_fields(
     annotations: Mapping[str, str], known: Mapping[str, tuple[str, Callable[[str], Any]]]
@@ -286,6 +293,12 @@ def server_policy(annotations: Mapping[str, str]) -> tuple[ServerPolicy, dict[st
     return ServerPolicy(**fields), errors
 
 
+def carried_policy(annotations: Mapping[str, str]) -> tuple[CarriedPolicy, dict[str, str]]:
+    """Returns what our annotations say, and for each one that cannot be read (it keeps its default) what is wrong."""
+    fields, errors = _policy_fields(annotations, CARRIED_ANNOTATIONS)
+    return CarriedPolicy(**fields), errors
+
+
 def model_policy_annotations(policy: ModelPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `model_policy`."""
     return _policy_annotations(policy, ModelPolicy(), MODEL_ANNOTATIONS)
@@ -294,6 +307,11 @@ def model_policy_annotations(policy: ModelPolicy) -> dict[str, str]:
 def server_policy_annotations(policy: ServerPolicy) -> dict[str, str]:
     """Returns the annotations that say `policy`, defaults left out. Inverse of `server_policy`."""
     return _policy_annotations(policy, ServerPolicy(), SERVER_ANNOTATIONS)
+
+
+def carried_policy_annotations(policy: CarriedPolicy) -> dict[str, str]:
+    """Returns the annotations that say `policy`, defaults left out. Inverse of `carried_policy`."""
+    return _policy_annotations(policy, CarriedPolicy(), CARRIED_ANNOTATIONS)
 
 
 def _policy_annotations(policy: object, default: object, known: Mapping[str, tuple[str, object]]) -> dict[str, str]:

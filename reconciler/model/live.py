@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
 
+from reconciler.model.carried import LiveCarried, LiveExperiment, LivePipeline
 from reconciler.model.manifests import ModelSpec, ServerSpec
 
 
@@ -254,14 +255,16 @@ class Traits:
         reuses_versions: True where going back to a version that is still loaded needs no new load.
         leaks: True where room may be taken by what nothing shows, so that only a probe knows (docs/seldon.md,
             "Capacity").
+        carries: True where there are Experiments and Pipelines, which are carried along with the models they name.
     """
 
     commands_traffic: bool
     reuses_versions: bool
     leaks: bool = False
+    carries: bool = False
 
 
-SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False, leaks=True)
+SELDON_TRAITS = Traits(commands_traffic=False, reuses_versions=False, leaks=True, carries=True)
 
 
 _NamedT = TypeVar("_NamedT", LiveModel, LiveServer)
@@ -273,6 +276,7 @@ class LiveState:
 
     Attributes:
         observed_at: Unix time in seconds. models, servers, server_configs: sorted by name.
+        experiments, pipelines: likewise; empty where the cluster has none of that kind (`Traits.carries`).
         hold: why routes do not follow what is loaded for the moment, so that nothing may be changed; empty if they do.
             On Seldon, after a restart of the scheduler (docs/seldon.md, "Servers").
         unverified: why what is shown could not be confirmed by whoever schedules; empty if it was. Then nothing that
@@ -288,9 +292,11 @@ class LiveState:
     hold: str = ""
     unverified: str = ""
     room_source: str = ""
+    experiments: tuple[LiveExperiment, ...] = ()
+    pipelines: tuple[LivePipeline, ...] = ()
 
     def __post_init__(self) -> None:
-        for attribute in ("models", "servers", "server_configs"):
+        for attribute in ("models", "servers", "server_configs", "experiments", "pipelines"):
             object.__setattr__(self, attribute, tuple(sorted(getattr(self, attribute), key=lambda item: item.name)))
 
     def model(self, name: str) -> LiveModel | None:
@@ -300,6 +306,15 @@ class LiveState:
     def server(self, name: str) -> LiveServer | None:
         """Returns the server of that name, None when there is none."""
         return _named(self.servers, name)
+
+    @property
+    def carried(self) -> tuple[LiveCarried, ...]:
+        """What is carried along: the pipelines, then the experiments."""
+        return (*self.pipelines, *self.experiments)
+
+    def one_carried(self, ref: str) -> LiveCarried | None:
+        """Returns the Experiment or Pipeline that is called `ref` (kind and name), None when there is none."""
+        return next((item for item in self.carried if item.ref == ref), None)
 
 
 _NAME = attrgetter("name")

@@ -7,15 +7,18 @@ bytes. Nothing here reads a file or knows YAML.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
+from reconciler.model.canonical import canonical_json as canonical_json  # noqa: PLC0414 - whoever reads manifests needs it
 from reconciler.model.experiments import ExperimentSpec
+from reconciler.model.pipelines import PipelineSpec
 
 PREFIX = "model-reconciler.io/"
 """Prefix of all our labels and annotations."""
@@ -79,9 +82,12 @@ class Llm:
     pipeline_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelSpec:
-    """`Model.spec`. `memory` is in bytes, None when unknown; `replicas` is None when the manifest omits it."""
+    """`Model.spec`. `memory` is in bytes, None when unknown; `replicas` is None when the manifest omits it.
+
+    Without slots, unlike its neighbours: the digest, which every row of the decision table asks for, is reckoned once.
+    """
 
     storage_uri: str
     artifact_version: int | None = None
@@ -101,7 +107,6 @@ class ModelSpec:
     llm: Llm | None = None
     parameters: tuple[Parameter, ...] = ()
     clean_topics_on_delete: bool | None = None
-    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -113,18 +118,12 @@ class ModelSpec:
         """Replicas asked for; Kubernetes' default of the field is 1."""
         return 1 if self.replicas is None else self.replicas
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """What identifies a version: 12 hex digits over the artifact-affecting fields, quantities in bytes, order-free.
 
-        Which fields those are: docs/seldon.md, "What makes a new version". Reckoned once, as every row of the decision
-        table asks for it.
+        Which fields those are: docs/seldon.md, "What makes a new version".
         """
-        if not self._digest:
-            object.__setattr__(self, "_digest", self._reckoned_digest())
-        return self._digest
-
-    def _reckoned_digest(self) -> str:
         canonical = [
             self.storage_uri,
             self.artifact_version,
@@ -172,6 +171,14 @@ class ServerPolicy:
     """What our annotations on a Server say."""
 
     surge_replicas: int = 0
+    suspend: bool = False
+    prune: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedPolicy:
+    """What our annotations on an Experiment or a Pipeline say."""
+
     suspend: bool = False
     prune: bool = True
 
@@ -251,14 +258,44 @@ class ServerManifest:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentManifest:
-    """One Experiment document. `labels` and `annotations` are the user's own."""
+    """One Experiment document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
 
+    kind: ClassVar[str] = "Experiment"
     name: str
     spec: ExperimentSpec
     source: Source
     namespace: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    policy: CarriedPolicy = CarriedPolicy()
+
+    @property
+    def ref(self) -> str:
+        """Kind and name: those of different kinds may have the same name."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineManifest:
+    """One Pipeline document. `labels` and `annotations` are the user's own, ours (`PREFIX`) left out."""
+
+    kind: ClassVar[str] = "Pipeline"
+    name: str
+    spec: PipelineSpec
+    source: Source
+    namespace: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    policy: CarriedPolicy = CarriedPolicy()
+
+    @property
+    def ref(self) -> str:
+        """Kind and name: those of different kinds may have the same name."""
+        return f"{self.kind}/{self.name}"
+
+
+CarriedManifest = ExperimentManifest | PipelineManifest
+"""One document of what is carried along (docs/glossary.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +312,16 @@ class DesiredState:
     servers: tuple[ServerManifest, ...] = ()
     skipped: int = 0
     experiments: tuple[ExperimentManifest, ...] = ()
+    pipelines: tuple[PipelineManifest, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "models", tuple(sorted(self.models, key=lambda m: m.name)))
-        object.__setattr__(self, "servers", tuple(sorted(self.servers, key=lambda s: s.name)))
-        object.__setattr__(self, "experiments", tuple(sorted(self.experiments, key=lambda e: e.name)))
+        for attribute in ("models", "servers", "experiments", "pipelines"):
+            object.__setattr__(self, attribute, tuple(sorted(getattr(self, attribute), key=lambda item: item.name)))
+
+    @property
+    def carried(self) -> tuple[CarriedManifest, ...]:
+        """What is carried along: the pipelines, then the experiments."""
+        return (*self.pipelines, *self.experiments)
 
     @property
     def digest(self) -> str:
@@ -289,7 +331,9 @@ class DesiredState:
             for manifests in (self.models, self.servers)
             for m in manifests
         ]
-        content += [(e.name, values(e.spec), e.namespace, e.labels, e.annotations) for e in self.experiments]
+        content += [
+            (c.ref, values(c.spec), values(c.policy), c.namespace, c.labels, c.annotations) for c in self.carried
+        ]
         return digest_of(content)
 
 
@@ -307,8 +351,3 @@ def _reader(kind: Any) -> Callable[[object], object]:
 def digest_of(content: object) -> str:
     """Returns 12 hex digits that identify `content`: tuples, lists and records of plain values, in their order."""
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12]
-
-
-def canonical_json(value: Any) -> str:
-    """Returns `value` as JSON text with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from reconciler.model.manifests import ModelManifest, ServerManifest, Source
+from reconciler.model.manifests import CarriedManifest, ModelManifest, ServerManifest, Source
 
 
 class ActionKind(enum.StrEnum):
@@ -22,6 +22,8 @@ class ActionKind(enum.StrEnum):
     SHIFT = "shift"
     DRAIN = "drain"
     UNLOAD = "unload"
+    APPLY = "apply"
+    REMOVE = "remove"
     WITHDRAW = "withdraw"
     DECOMMISSION = "decommission"
     SHRINK_SERVER = "shrink-server"
@@ -32,17 +34,19 @@ class EdgeKind(enum.StrEnum):
     """Why one action comes after another, and what it means for it when the other fails.
 
     ROLLOUT, MEMORY and SERVER must be *done*: when the other failed, this one is not run. CHAIN must only be *over*:
-    the order keeps the scheduler's placement foreseeable, whatever became of the other.
+    the order keeps the scheduler's placement foreseeable, whatever became of the other. REFERENCE must be done as well:
+    this one names what the other brings, or takes away what the other names.
     """
 
     ROLLOUT = "rollout"
     MEMORY = "memory"
     SERVER = "server"
+    REFERENCE = "reference"
     CHAIN = "chain"
 
 
 class Verb(enum.StrEnum):
-    """What the plan decides for one model, server or experiment."""
+    """What the plan decides for one object."""
 
     CREATE = "create"
     LOAD = "load"
@@ -106,7 +110,11 @@ class Reason(enum.StrEnum):
     NOT_TAKEN_IN = "what was written last is not taken in yet"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
-    EXPERIMENT = "experiments are read and checked, and not applied by this version"
+    NOT_CARRIED = "this cluster has neither experiments nor pipelines"
+    CARRIED_SPEC = "what Git says of it differs from the cluster"
+    UNSERVED = "something that it names does not serve"
+    DEFAULT_TAKEN = "another experiment has the same default"
+    NOT_READY = "the cluster says that it is not ready"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -132,11 +140,11 @@ class Action:
 
     Attributes:
         id: unique in the plan and the same for the same input: kind, subject and, where it has one, version digest.
-        subject: name of the model or server.
+        subject: name of the model or server; of an Experiment or a Pipeline with its kind, as in `Experiment/iris`.
         after: edges to its predecessors, sorted.
         digest: the version it is about (for `drain` and `unload` the old one), empty for servers.
         number: the live version number it is about; None when the version does not exist yet.
-        model: what is written to the cluster, its `spec.replicas` resolved. server: likewise.
+        model: what is written to the cluster, its `spec.replicas` resolved. server, carried: likewise.
         takes, frees: memory.
         time_limit: seconds until it counts as failed (for `drain`: until it goes on regardless).
         source: where the manifest stands, None when Git has none.
@@ -157,6 +165,7 @@ class Action:
     frees: tuple[MemoryUse, ...] = ()
     source: Source | None = None
     detail: str = ""
+    carried: CarriedManifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +173,7 @@ class Decision:
     """What the plan decides for one object, and why; every one in Git or on the cluster has exactly one.
 
     Attributes:
-        kind: `Model`, `Server` or `Experiment`. row: of the decision table, 0 for what is no model.
+        kind: `Model`, `Server`, `Pipeline` or `Experiment`. row: of the decision table, 0 for what is no model.
         detail: the specifics: versions, shortfall in bytes per server, the other instance.
         fixes: for blocked and refused ones, the smallest changes that would unblock it.
         failure: for a version on hold, why its load failed.
@@ -207,7 +216,7 @@ class Guards:
 
     Attributes:
         instance: our ownership label's value.
-        max_deletions: how many models and servers may go in one pass: a number (`5`) or a share (`20%`, at least 1).
+        max_deletions: how many objects may go in one pass: a number (`5`) or a share (`20%`, at least 1).
         headroom: percent of every replica's limit that plans leave free.
         default_model_memory: bytes to reckon with where `spec.memory` is unset; None blocks such loads.
         only: names of models the plan is restricted to; empty means all.
@@ -229,7 +238,7 @@ class Plan:
     Attributes:
         instance: who plans. commit: of the desired state, empty when uncommitted.
         desired: `DesiredState.digest`. live: fingerprint of the versions, placements, routes and limits planned from.
-        decisions: servers first, then models, then experiments, each by name.
+        decisions: servers first, then models, pipelines, experiments, each by name.
         actions: in an order that respects all edges.
         next_step_at: Unix time at which something held becomes due, None when nothing does.
         guards: what it was planned under.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from reconciler.model.codec import model_policy_annotations, server_policy_annotations
+from reconciler.model.carried import LiveExperiment, LivePipeline
+from reconciler.model.codec import carried_policy_annotations, model_policy_annotations, server_policy_annotations
 from reconciler.model.live import (
     SELDON_TRAITS,
     LiveModel,
@@ -20,7 +21,7 @@ from reconciler.model.live import (
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import DesiredState, ModelManifest
+from reconciler.model.manifests import CarriedManifest, DesiredState, ModelManifest
 from reconciler.model.plan import Guards
 from reconciler.planner.assumed_places import Ground, Places, candidates, grounds, memory, places, some
 from reconciler.planner.ownership import Pairs, marked
@@ -62,13 +63,26 @@ def whole(
     """
     servers = grounds(desired, configs)
     placed = places(desired, servers, guards)
+    experiments, pipelines = (desired.experiments, desired.pipelines) if traits.carries else ((), ())
     return LiveState(
         observed_at,
         tuple(_model(model, *placed[model.name], desired.commit, guards) for model in desired.models),
         tuple(_server(s, _taken(s, desired, placed, guards), desired.commit, guards) for s in servers),
         configs,
         traits,
+        experiments=tuple(LiveExperiment(e.name, e.spec, *_carried(e, desired.commit, guards)) for e in experiments),
+        pipelines=tuple(LivePipeline(p.name, p.spec, *_carried(p, desired.commit, guards)) for p in pipelines),
     )
+
+
+def _carried(
+    manifest: CarriedManifest, commit: str, guards: Guards
+) -> tuple[str, str | None, Pairs, Pairs, bool, bool]:
+    """Returns instance, namespace, labels, annotations, deleting and ready, as the live records have them."""
+    written = marked(manifest, guards.instance, commit)
+    annotations = dict(written.annotations) | carried_policy_annotations(manifest.policy)
+    pairs = tuple(sorted(annotations.items()))
+    return guards.instance, manifest.namespace, written.labels, pairs, False, True
 
 
 def doubts(desired: DesiredState, guards: Guards, configs: tuple[ServerConfig, ...]) -> tuple[str, ...]:

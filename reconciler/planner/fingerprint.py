@@ -1,4 +1,4 @@
-"""Identifies the live state that a plan was made from: versions, placements, routes, owners and limits.
+"""Identifies the live state that a plan was made from: versions, placements, routes, owners, limits, what is carried.
 
 Times, requests in flight and free room are left out: they change while nothing that matters to a saved plan does.
 """
@@ -37,7 +37,18 @@ def fingerprint(live: LiveState) -> str:
         ]
         for server in live.servers
     ]
-    return digest_of([models, servers])
+    carried = [
+        [
+            item.ref,
+            item.spec.meaning,
+            item.instance,
+            sorted(item.labels),
+            sorted(item.annotations),
+            item.deleting,
+        ]
+        for item in live.carried
+    ]
+    return digest_of([models, servers, carried])
 
 
 def _version(version: LiveVersion) -> list[object]:

@@ -7,10 +7,11 @@ import math
 import re
 
 from reconciler.errors import UsageError
-from reconciler.model.codec import model_policy, server_policy
+from reconciler.model.codec import carried_policy, model_policy, server_policy
 from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Decision, Guards, Reason, Verb
+from reconciler.planner.carried import CarriedVerdict
 from reconciler.planner.servers import ServerVerdict
 from reconciler.planner.verdicts import Verdict
 
@@ -35,45 +36,61 @@ def allowed_deletions(max_deletions: str, owned: int) -> int:
 
 
 def guard_deletions(
-    models: list[Verdict], servers: list[ServerVerdict], desired: DesiredState, live: LiveState, guards: Guards
-) -> tuple[list[Verdict], list[ServerVerdict]]:
+    models: list[Verdict],
+    servers: list[ServerVerdict],
+    carried: list[CarriedVerdict],
+    desired: DesiredState,
+    live: LiveState,
+    guards: Guards,
+) -> tuple[list[Verdict], list[ServerVerdict], list[CarriedVerdict]]:
     """Returns the verdicts with every deletion refused that a guard stops.
 
     An annotation protects one object; an empty source and too many deletions stop all of them.
     """
     annotations = {("Model", m.name): dict(m.annotations) for m in live.models}
     annotations |= {("Server", s.name): dict(s.annotations) for s in live.servers}
+    annotations |= {(c.kind, c.name): dict(c.annotations) for c in live.carried}
 
     def protect(decision: Decision) -> Decision:
-        policy = model_policy if decision.kind == "Model" else server_policy
-        if decision.verb not in _DELETING or policy(annotations[decision.kind, decision.name])[0].prune:
+        if decision.verb not in _DELETING or _may_go(decision.kind, annotations[decision.kind, decision.name]):
             return decision
         fix = "remove the annotation model-reconciler.io/prune from the live object to let it go"
         return _refused(decision, Reason.PROTECTED, "annotation model-reconciler.io/prune: disabled", fix)
 
-    models = [_with_model(verdict, protect(verdict.decision)) for verdict in models]
+    models = [with_model(verdict, protect(verdict.decision)) for verdict in models]
     servers = [_with_server(verdict, protect(verdict.decision)) for verdict in servers]
-    decisions = [v.decision for v in models] + [v.decision for v in servers]
+    carried = [_with_carried(verdict, protect(verdict.decision)) for verdict in carried]
+    decisions = [*(v.decision for v in models), *(v.decision for v in servers), *(v.decision for v in carried)]
     going = [decision for decision in decisions if decision.verb in _DELETING]
     stop = _stop(len(going), desired, live, guards)
     if stop is None:
-        return models, servers
+        return models, servers, carried
     reason, detail, fix = stop
 
     def refuse(decision: Decision) -> Decision:
         return _refused(decision, reason, detail, fix) if decision.verb in _DELETING else decision
 
-    return [_with_model(v, refuse(v.decision)) for v in models], [_with_server(v, refuse(v.decision)) for v in servers]
+    return (
+        [with_model(v, refuse(v.decision)) for v in models],
+        [_with_server(v, refuse(v.decision)) for v in servers],
+        [_with_carried(v, refuse(v.decision)) for v in carried],
+    )
+
+
+def _may_go(kind: str, annotations: dict[str, str]) -> bool:
+    if kind == "Model":
+        return model_policy(annotations)[0].prune
+    return (server_policy if kind == "Server" else carried_policy)(annotations)[0].prune
 
 
 def _stop(going: int, desired: DesiredState, live: LiveState, guards: Guards) -> tuple[Reason, str, str] | None:
     """Why all deletions are refused: reason, detail, fix; None if they are not."""
     owned = sum(model.instance == guards.instance for model in live.models)
-    owned += sum(server.instance == guards.instance for server in live.servers)
+    owned += sum(other.instance == guards.instance for other in (*live.servers, *live.carried))
     allowed = allowed_deletions(guards.max_deletions, owned)
     if not going:
         return None
-    if not desired.models and not desired.servers:
+    if not desired.models and not desired.servers and not desired.carried:
         detail = f"an empty source would delete all {going}; it is taken for a mistake"
         return (
             Reason.EMPTY_SOURCE,
@@ -91,8 +108,8 @@ def _refused(decision: Decision, reason: Reason, detail: str, fix: str) -> Decis
     return dataclasses.replace(decision, verb=Verb.REFUSED, reason=reason, detail=detail, fixes=(fix,))
 
 
-def _with_model(verdict: Verdict, decision: Decision) -> Verdict:
-    """A deletion that is refused; what was half way is brought back to whole then."""
+def with_model(verdict: Verdict, decision: Decision) -> Verdict:
+    """Returns `verdict` with `decision` instead of a deletion; what was half way is brought back to whole then."""
     if decision is verdict.decision:
         return verdict
     unit = verdict.guarded
@@ -101,3 +118,7 @@ def _with_model(verdict: Verdict, decision: Decision) -> Verdict:
 
 def _with_server(verdict: ServerVerdict, decision: Decision) -> ServerVerdict:
     return verdict if decision is verdict.decision else ServerVerdict(decision)
+
+
+def _with_carried(verdict: CarriedVerdict, decision: Decision) -> CarriedVerdict:
+    return verdict if decision is verdict.decision else CarriedVerdict(decision)

@@ -12,8 +12,11 @@ from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Action, Decision, Guards, Reason, Verb
 from reconciler.planner.autoscaling import stranding
+from reconciler.planner.carried import CarriedVerdict, decide_carried
+from reconciler.planner.carried_order import carry, with_edges
 from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
+from reconciler.planner.references import Needed, keep_what_is_needed
 from reconciler.planner.refusals import Refusals, of_model, of_server
 from reconciler.planner.retirement import retire
 from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
@@ -23,6 +26,9 @@ from reconciler.planner.table import decide, unfinished
 from reconciler.planner.unit import Unit
 from reconciler.planner.verdicts import Verdict, kept_as_is
 
+_KINDS = ("Server", "Model", "Pipeline", "Experiment")
+"""In the order in which a plan tells of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -30,7 +36,7 @@ class Outline:
 
     Attributes:
         verdicts: of the decision table, by model, before guards and selection: what fixes are tried with.
-        decisions: servers first, then models, each by name.
+        decisions: servers first, then models, pipelines, experiments, each by name.
         late: the actions that shrink or delete servers. due: Unix time to look again, if any.
         short: by model, the units that found no room, or would have others lose theirs.
     """
@@ -63,12 +69,15 @@ def outline(
     verdicts = _decide_models(desired, live, guards, known or {})
     models = [of_model(_selected(verdict, guards), refusals or {}) for verdict in verdicts.values()]
     servers = [of_server(verdict, refusals or {}) for verdict in _decide_servers(desired, live, guards)]
+    carried = decide_carried(desired, live, guards)
     if guards.only:
         servers = [_untouched(verdict) if verdict.late else verdict for verdict in servers]
-    models, servers = guard_deletions(models, servers, desired, live, guards)
+        carried = [_left_out(verdict) if verdict.action else verdict for verdict in carried]
+    models, servers, carried = guard_deletions(models, servers, carried, desired, live, guards)
+    needed = keep_what_is_needed(models, carried, desired, live)
     if guards.only:
-        servers = _servers_needed(models, servers, live, guards)
-    return _arranged(verdicts, models, servers, live, guards)
+        servers = _servers_needed(needed.models, servers, live, guards)
+    return _arranged(verdicts, needed, servers, live, guards)
 
 
 def outline_unfinished(live: LiveState, guards: Guards) -> Outline:
@@ -76,16 +85,17 @@ def outline_unfinished(live: LiveState, guards: Guards) -> Outline:
     unsure = bool(live.unverified)
     situations = (Situation(m.name, None, m, guards, live.traits, "", live.observed_at, unsure) for m in live.models)
     found = {s.name: verdict for s in situations if (verdict := unfinished(s)) is not None}
-    return _arranged(found, list(found.values()), [], live, guards)
+    return _arranged(found, Needed(list(found.values()), []), [], live, guards)
 
 
 def _arranged(
     verdicts: Mapping[str, Verdict],
-    models: list[Verdict],
+    needed: Needed,
     servers: list[ServerVerdict],
     live: LiveState,
     guards: Guards,
 ) -> Outline:
+    models = needed.models
     units = {verdict.decision.name: verdict.unit for verdict in models if verdict.unit}
     arrangement, told = _safely(list(units.values()), outlook(live, tuple(servers)), guards, live)
     short = {name: units[name] for name in told}
@@ -99,17 +109,32 @@ def _arranged(
     for verdict, before in zip(retired, servers, strict=True):
         decisions.append(verdict.decision)
         due += [live.observed_at] if before.late and verdict.decision.verb is Verb.WAIT else []
+    carried = carry(needed.carried, live, arrangement)
+    decisions += [verdict.decision for verdict in carried]
+    due += _after_this_pass(needed, carried, arrangement, live)
     early = [verdict.early for verdict in retired if verdict.early]
     late = [verdict.late for verdict in retired if verdict.late]
+    actions = [action for unit in arrangement.placed for action in unit.actions]
+    actions += [verdict.action for verdict in carried if verdict.action]
     return Outline(
         verdicts,
-        tuple(sorted(decisions, key=lambda d: (d.kind != "Server", d.name))),
-        (*early, *late, *(action for unit in arrangement.placed for action in unit.actions)),
+        tuple(sorted(decisions, key=lambda d: (_KINDS.index(d.kind), d.name))),
+        with_edges((*early, *late, *actions), needed.edges),
         tuple(late),
         arrangement,
         min(due, default=None),
         short,
     )
+
+
+def _after_this_pass(
+    needed: Needed, carried: list[CarriedVerdict], arrangement: Arrangement, live: LiveState
+) -> list[float]:
+    """Returns when to look again at what waits for something that this plan does first: at once."""
+    acting = {verdict.ref for verdict in carried if verdict.action} | {
+        f"Model/{unit.decision.name}" for unit in arrangement.placed
+    }
+    return [live.observed_at] if any(users & acting for users in needed.awaited.values()) else []
 
 
 def _safely(
@@ -185,6 +210,13 @@ def _servers_needed(
     if not arrange(units, outlook(live, tuple(alone)), guards.headroom, live.models).blocked:
         return alone
     return [verdict if verdict.early else _untouched(verdict) for verdict in servers]
+
+
+def _left_out(verdict: CarriedVerdict) -> CarriedVerdict:
+    decision = verdict.decision
+    return CarriedVerdict(
+        Decision(decision.kind, decision.name, Verb.NOT_SELECTED, Reason.NOT_SELECTED, source=decision.source)
+    )
 
 
 def _untouched(verdict: ServerVerdict) -> ServerVerdict:

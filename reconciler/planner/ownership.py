@@ -6,11 +6,19 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from reconciler.model.carried import LiveCarried
 from reconciler.model.live import LiveModel, LiveServer
-from reconciler.model.manifests import COMMIT_ANNOTATION, INSTANCE_LABEL, PREFIX, ModelManifest, ServerManifest
+from reconciler.model.manifests import (
+    COMMIT_ANNOTATION,
+    INSTANCE_LABEL,
+    PREFIX,
+    CarriedManifest,
+    ModelManifest,
+    ServerManifest,
+)
 
 Pairs = tuple[tuple[str, str], ...]
-ManifestT = TypeVar("ManifestT", ModelManifest, ServerManifest)
+ManifestT = TypeVar("ManifestT", bound=ModelManifest | ServerManifest | CarriedManifest)
 
 
 def marked(manifest: ManifestT, instance: str, commit: str) -> ManifestT:
@@ -23,10 +31,10 @@ def marked(manifest: ManifestT, instance: str, commit: str) -> ManifestT:
 
 
 def metadata_differs(
-    manifest: ModelManifest | ServerManifest,
+    manifest: ModelManifest | ServerManifest | CarriedManifest,
     policy: Mapping[str, str],
     policy_names: Iterable[str],
-    live: LiveModel | LiveServer,
+    live: LiveModel | LiveServer | LiveCarried,
 ) -> bool:
     """Returns whether a label or annotation that Git sets is not live, or one that we wrote is live and not in Git.
 

@@ -11,7 +11,6 @@ from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
 from reconciler.model.plan import Guards, Plan
 from reconciler.planner.capacity import capacity
-from reconciler.planner.experiments import experiment_decisions
 from reconciler.planner.fingerprint import fingerprint
 from reconciler.planner.fixes import fixes_for, texts
 from reconciler.planner.graph import in_order
@@ -39,7 +38,6 @@ def plan(desired: DesiredState, live: LiveState, guards: Guards, refusals: Itera
         else decision
         for decision in found.decisions
     )
-    decisions += experiment_decisions(desired)
     written = dataclasses.replace(_plan(found, live, guards), decisions=decisions)
     return _replayed(dataclasses.replace(written, commit=desired.commit, desired=desired.digest), live, guards)
 

@@ -1,7 +1,8 @@
 """The replay checker: runs a plan in a small world of its own, against a scheduler that does its worst.
 
 What is shown for every order tried: each load finds a place, no server replica is over its limit, no model on the air
-is taken off it (but by `recreate` and decommissions), whoever fails. Each order is one way the executor and the
+is taken off it (but by `recreate` and decommissions), nothing is carried along before it can take effect or taken away
+while something names it, whoever fails. Each order is one way the executor and the
 scheduler could behave::
 
     eager      everything that may start starts at once and ends as late as possible
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from reconciler.model.live import LiveState
 from reconciler.model.plan import Action, ActionKind, EdgeKind, Guards, Plan
+from reconciler.planner.replay_carried import justified
 from reconciler.planner.replay_world import Violation, World, world
 
 _LOADS = (ActionKind.PROBE, ActionKind.LOAD, ActionKind.RETRIGGER, ActionKind.CHANGE)
@@ -77,6 +79,8 @@ def _unjustified(plan: Plan) -> list[str]:
                 found.append(f"{action.id} waits for memory of {other.id}, which frees none")
             elif edge.kind is EdgeKind.SERVER and other.server is None and action.server is None:
                 found.append(f"{action.id} waits for a server, but {other.id} is about none")
+            elif edge.kind is EdgeKind.REFERENCE and not justified(action, other):
+                found.append(f"{action.id} waits for {other.id}, and neither names the other")
         before[action.id] = action
     return found
 

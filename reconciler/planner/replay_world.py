@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from reconciler.model.live import LiveModel, LiveState, VersionState
 from reconciler.model.manifests import Strategy
 from reconciler.model.plan import Action, ActionKind, Guards
+from reconciler.planner.replay_carried import Carried, carried
 from reconciler.planner.replay_servers import Copy, Flight, Servers, Violation
 
 __all__ = ["Violation", "World", "world"]
@@ -23,7 +24,7 @@ class World:
 
     Attributes:
         commanded: whether we shift, drain and unload, and not the scheduler.
-        may_go: models that this plan takes off the air on purpose.
+        may_go: models that this plan takes off the air on purpose. carried: the Experiments and Pipelines.
     """
 
     guards: Guards
@@ -32,6 +33,7 @@ class World:
     copies: dict[str, list[Copy]] = field(default_factory=dict)
     route: dict[str, Copy] = field(default_factory=dict)
     may_go: set[str] = field(default_factory=set)
+    carried: Carried = field(default_factory=Carried)
 
     def start(self, action: Action) -> None:
         """Takes `action` in. Raises Violation when the scheduler could not place it, or it may not be done now."""
@@ -43,6 +45,7 @@ class World:
             ActionKind.UNLOAD: self._start_unload,
             ActionKind.WITHDRAW: self._start_removal,
             ActionKind.DECOMMISSION: self._start_removal,
+            ActionKind.APPLY: lambda action: self.carried.apply(action, self._answers),
         }
         step = steps.get(action.kind)
         if step is not None:
@@ -64,6 +67,8 @@ class World:
             ActionKind.UPDATE_SERVER: self.servers.bring_up,
             ActionKind.SHRINK_SERVER: self._shrink_server,
             ActionKind.DELETE_SERVER: self._delete_server,
+            ActionKind.APPLY: self.carried.applied,
+            ActionKind.REMOVE: lambda action: self.carried.remove(action.subject),
         }
         step = steps.get(action.kind)
         if step is not None:
@@ -167,6 +172,8 @@ class World:
     def _finish_load(self, action: Action) -> None:
         copy = self.servers.flying.pop(action.id).copy
         copy.loaded = copy.settled = True
+        if action.model is not None:
+            self.carried.loaded(action.subject, action.model.spec)
         copy.in_flight = False
         if action.kind is ActionKind.CHANGE:
             known = self.copies[action.subject]
@@ -202,9 +209,12 @@ class World:
         known = self.copies.get(action.subject, [])
         if any(flight.copy in known for flight in self.servers.flying.values()) or (known and known[-1].in_flight):
             raise Violation(f"{action.id} ends a load in flight")
+        if action.kind is ActionKind.DECOMMISSION:
+            self.carried.check_not_needed(f"Model/{action.subject}")
         self.may_go.add(action.subject)
 
     def _finish_removal(self, action: Action) -> None:
+        self.carried.gone(action.subject)
         for copy in self.copies.pop(action.subject, []):
             self.servers.leave(copy)
         self.route.pop(action.subject, None)
@@ -263,7 +273,7 @@ def world(live: LiveState, guards: Guards, choose: Callable[[list[str]], str]) -
     servers = Servers(choose, {config.name: config.capabilities for config in live.server_configs})
     for server in live.servers:
         servers.add(server)
-    made = World(guards, servers, live.traits.commands_traffic)
+    made = World(guards, servers, live.traits.commands_traffic, carried=carried(live))
     for model in live.models:
         made.add(model)
     return made

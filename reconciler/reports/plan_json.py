@@ -7,12 +7,13 @@ secret: parameters, labels, annotations and the pod spec are left out; the diges
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
 
 from reconciler.errors import PlanStale, UsageError
-from reconciler.model.manifests import ModelSpec, ServerSpec
+from reconciler.model.manifests import CarriedManifest, ModelSpec, ServerSpec
 from reconciler.model.plan import Action, Guards, Plan, ProbePolicy
 from reconciler.reports.clean import clean, secret_values, without_credentials
 from reconciler.reports.encode import Json, action_json, capacity_json, decision_json, iso
@@ -100,6 +101,7 @@ def _action(action: Action, secrets: frozenset[str]) -> Json:
     written = {
         "model": None if model is None else _model(model.spec),
         "server": None if server is None else _server(server.spec),
+        "carried": None if action.carried is None else _carried(action.carried),
     }
     return {**action_json(action, clean(action.detail, secrets)), **written}
 
@@ -127,6 +129,15 @@ def _server(spec: ServerSpec) -> Json:
         "capabilities": None if spec.capabilities is None else list(spec.capabilities),
         "extraCapabilities": list(spec.extra_capabilities),
         "limitBytes": spec.limit,
+    }
+
+
+def _carried(manifest: CarriedManifest) -> Json:
+    return {
+        "kind": manifest.kind,
+        "models": list(manifest.spec.models),
+        "pipelines": list(manifest.spec.pipelines),
+        "digest": hashlib.sha256(manifest.spec.meaning.encode()).hexdigest()[:12],
     }
 
 

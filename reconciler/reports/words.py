@@ -32,7 +32,8 @@ def failures(report: Report) -> tuple[ReportedAction, ...]:
 
 def unmanaged(report: Report) -> tuple[str, ...]:
     """Returns the names of what lives on the cluster and is neither in Git nor ours."""
-    return tuple(d.name for d in report.decisions if d.verb is Verb.UNMANAGED)
+    found = (d for d in report.decisions if d.verb is Verb.UNMANAGED)
+    return tuple(d.name if d.kind in ("Model", "Server") else f"{d.kind} {d.name}" for d in found)
 
 
 def action_words(action: ReportedAction) -> str:

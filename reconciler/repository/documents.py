@@ -23,10 +23,9 @@ GROUP = "mlops.seldon.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 """The version of it that manifests are written for."""
 
-KINDS = ("Model", "Server", "Experiment")
+KINDS = ("Model", "Server", "Experiment", "Pipeline")
 """Kinds that are read."""
 
-_NOT_YET = ("Pipeline",)
 _ELSEWHERE = "move it to a folder that is not read as manifests"
 _NO_MANIFEST = "name the folder that holds nothing but manifests with --path"
 
@@ -96,15 +95,12 @@ def _refusal(api: str, kind: str) -> tuple[str, str, str, str] | None:
     group = api.partition("/")[0]
     if group != GROUP:
         # A mistyped group would be skipped in silence, and what is live would be taken for removed.
-        if kind in (*KINDS, *_NOT_YET) and nearest(group, [GROUP]):
+        if kind in KINDS and nearest(group, [GROUP]):
             fix = f"write `apiVersion: {API_VERSION}`, or {_ELSEWHERE}"
             return "apiVersion", f"`{shown(group)}` is not the group of {a_kind(kind)}", f"that is {GROUP}", fix
         return None
-    if kind in _NOT_YET:
-        why = f"only {listed(KINDS, 'and')} are understood; skipping it in silence would be wrong"
-        return "kind", f"{kind} is not supported yet", why, _ELSEWHERE
     if kind not in KINDS:
-        meant = nearest(kind, (*KINDS, *_NOT_YET))
+        meant = nearest(kind, KINDS)
         fix = f"did you mean `{meant}`?" if meant else _ELSEWHERE
         return "kind", f"unknown kind `{shown(kind)}`", f"in {GROUP} only {listed(KINDS, 'and')} are read", fix
     if api != API_VERSION:

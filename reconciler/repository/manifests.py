@@ -7,12 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.errors import ManifestsInvalid, Problem
-from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
+from reconciler.model.codec import (
+    carried_policy,
+    model_policy,
+    model_spec_from_json,
+    server_policy,
+    server_spec_from_json,
+)
 from reconciler.model.experiments import experiment_spec_from_json
-from reconciler.model.manifests import PREFIX, DesiredState, ExperimentManifest, ModelManifest, ServerManifest
+from reconciler.model.manifests import (
+    PREFIX,
+    DesiredState,
+    ExperimentManifest,
+    ModelManifest,
+    PipelineManifest,
+    ServerManifest,
+)
+from reconciler.model.pipelines import pipeline_spec_from_json
 from reconciler.repository.documents import Sorted, sort_document
 from reconciler.repository.experiment_checks import experiment_problems
 from reconciler.repository.metadata_checks import annotation_texts, metadata_problems
+from reconciler.repository.pipeline_checks import pipeline_problems
 from reconciler.repository.references import duplicate_problems, reference_problems
 from reconciler.repository.schemas import schema_problems
 from reconciler.repository.spec_checks import spec_problems
@@ -71,6 +86,7 @@ def combined(files: Iterable[FileRead], commit: str = "", problems: Iterable[Pro
     all_problems += duplicate_problems(subjects)
     all_problems += reference_problems(subjects, complete=complete)
     all_problems += experiment_problems(subjects, complete=complete)
+    all_problems += pipeline_problems(subjects)
     if all_problems:
         raise ManifestsInvalid(tuple(dict.fromkeys(all_problems)))
     return DesiredState(
@@ -79,6 +95,7 @@ def combined(files: Iterable[FileRead], commit: str = "", problems: Iterable[Pro
         tuple(_server(subject) for subject in subjects if subject.kind == "Server"),
         sum(file.skipped for file in read),
         tuple(_experiment(subject) for subject in subjects if subject.kind == "Experiment"),
+        tuple(_pipeline(subject) for subject in subjects if subject.kind == "Pipeline"),
     )
 
 
@@ -120,6 +137,17 @@ def _experiment(subject: Subject) -> ExperimentManifest:
         name=subject.value["metadata"]["name"],
         spec=experiment_spec_from_json(subject.value["spec"]),
         source=subject.source,
+        policy=carried_policy(annotation_texts(subject))[0],
+        **_metadata(subject),
+    )
+
+
+def _pipeline(subject: Subject) -> PipelineManifest:
+    return PipelineManifest(
+        name=subject.value["metadata"]["name"],
+        spec=pipeline_spec_from_json(subject.value["spec"]),
+        source=subject.source,
+        policy=carried_policy(annotation_texts(subject))[0],
         **_metadata(subject),
     )
 

@@ -6,18 +6,31 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.errors import Problem
-from reconciler.model.codec import MODEL_ANNOTATIONS, SERVER_ANNOTATIONS, model_policy, server_policy
+from reconciler.model.codec import (
+    CARRIED_ANNOTATIONS,
+    MODEL_ANNOTATIONS,
+    SERVER_ANNOTATIONS,
+    carried_policy,
+    model_policy,
+    server_policy,
+)
 from reconciler.model.manifests import PREFIX
 from reconciler.repository.schemas import schema
 from reconciler.repository.subject import Subject
 from reconciler.repository.wording import Path, a_kind, listed, nearest, shown
 from reconciler.repository.yaml_builder import YamlMap
 
-_KNOWN: dict[str, Mapping[str, Any]] = {"Model": MODEL_ANNOTATIONS, "Server": SERVER_ANNOTATIONS, "Experiment": {}}
+_KNOWN: dict[str, Mapping[str, Any]] = {
+    "Model": MODEL_ANNOTATIONS,
+    "Server": SERVER_ANNOTATIONS,
+    "Experiment": CARRIED_ANNOTATIONS,
+    "Pipeline": CARRIED_ANNOTATIONS,
+}
 _POLICY: dict[str, Callable[[Mapping[str, str]], tuple[Any, dict[str, str]]]] = {
     "Model": model_policy,
     "Server": server_policy,
-    "Experiment": lambda _: (None, {}),
+    "Experiment": carried_policy,
+    "Pipeline": carried_policy,
 }
 _OURS_ALONE = {
     "labels": {"instance": "says which reconciler owns the object"},
@@ -79,6 +92,6 @@ def _unknown(subject: Subject, key: str, name: str) -> Problem:
     if other:
         why, fix = f"`{name}` is an annotation of a {other}", f"remove it, or move it to the {other}"
     else:
-        why = f"{a_kind(subject.kind)} has {'these: ' if known else 'none'}{', '.join(sorted(known))}"
+        why = f"{a_kind(subject.kind)} has these: {', '.join(sorted(known))}"
         fix = f"did you mean `{PREFIX}{meant}`?" if meant else "remove it"
     return subject.problem(("metadata", "annotations", key), f"unknown annotation `{shown(key)}`", why, fix)

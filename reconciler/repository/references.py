@@ -1,8 +1,8 @@
-"""Checks across objects: the same one twice, and references to models that are absent or lead in a circle."""
+"""Checks across objects: the same one twice, and references to what is absent or leads in a circle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from reconciler.errors import Problem
 from reconciler.repository.subject import Subject
@@ -32,11 +32,12 @@ def reference_problems(subjects: Iterable[Subject], *, complete: bool) -> list[P
         subjects: all objects. complete: whether all files could be read, so that what is not among them is absent.
     """
     models = {subject.name: subject for subject in subjects if subject.kind == "Model" and subject.name}
+    pipelines = {subject.name for subject in subjects if subject.kind == "Pipeline" and subject.name}
     problems = []
     for subject in models.values():
         for role in _ROLES:
             if subject.get(YamlMap, "spec", role) is not None:
-                problems += _role_problems(subject, role, models, complete=complete)
+                problems += _role_problems(subject, role, models, pipelines, complete=complete)
     return problems
 
 
@@ -50,32 +51,32 @@ def _duplicate(subject: Subject, other: Subject, name: str) -> Problem:
     return subject.problem(path, what, why, "remove or rename one of them")
 
 
-def _role_problems(subject: Subject, role: str, models: Mapping[str, Subject], *, complete: bool) -> list[Problem]:
+def _role_problems(
+    subject: Subject, role: str, models: Mapping[str, Subject], pipelines: Set[str], *, complete: bool
+) -> list[Problem]:
     path: Path = ("spec", role)
     fields: Mapping[str, object] = subject.get(YamlMap, *path) or {}
     if ("modelRef" in fields) == ("pipelineRef" in fields):
         what = "both modelRef and pipelineRef" if "modelRef" in fields else "neither modelRef nor pipelineRef"
         why = f"an {role} belongs to exactly one"
-        return [subject.problem(path, what, why, "name the model it belongs to in `modelRef`, and nothing else")]
-    if "pipelineRef" in fields:
-        what, why = (
-            "pipelineRef names something absent",
-            "pipelines are not supported yet, so no manifest describes one",
-        )
-        return [subject.problem((*path, "pipelineRef"), what, why, "name a model in `modelRef`")]
+        return [subject.problem(path, what, why, "name what it belongs to in one of them, and nothing else")]
+    if pipeline := subject.get(str, *path, "pipelineRef"):
+        missing = complete and pipeline not in pipelines
+        return _absent(subject, (*path, "pipelineRef"), "Pipeline", pipeline, pipelines) if missing else []
     target = subject.get(str, *path, "modelRef")
     if not target:
         return []
     if target not in models:
-        return _absent(subject, (*path, "modelRef"), target, models) if complete else []
+        return _absent(subject, (*path, "modelRef"), "Model", target, models.keys()) if complete else []
     return _circle(subject, (*path, "modelRef"), models)
 
 
-def _absent(subject: Subject, path: Path, target: str, models: Mapping[str, Subject]) -> list[Problem]:
-    meant = nearest(target, models.keys() - {subject.name or ""})
-    fix = f"did you mean `{shown(meant)}`?" if meant else "add the model's manifest, or correct the name"
-    why = "the model it belongs to must be in the same repository"
-    return [subject.problem(path, f"no manifest describes a Model `{shown(target)}`", why, fix)]
+def _absent(subject: Subject, path: Path, kind: str, target: str, known: Set[str]) -> list[Problem]:
+    word = kind.lower()
+    meant = nearest(target, known - {subject.name or ""} if kind == subject.kind else known)
+    fix = f"did you mean `{shown(meant)}`?" if meant else f"add the {word}'s manifest, or correct the name"
+    why = f"the {word} it belongs to must be in the same repository"
+    return [subject.problem(path, f"no manifest describes a {kind} `{shown(target)}`", why, fix)]
 
 
 def _circle(subject: Subject, path: Path, models: Mapping[str, Subject]) -> list[Problem]:

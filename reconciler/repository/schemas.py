@@ -48,7 +48,7 @@ _WRITTEN_BY_THE_CLUSTER = frozenset(
 
 @cache
 def schema(kind: str) -> dict[str, Any]:
-    """Returns the published JSON Schema of `kind` (`Model`, `Server` or `Experiment`)."""
+    """Returns the published JSON Schema of `kind` (one of `documents.KINDS`)."""
     file = schema_folder() / f"{kind.lower()}.schema.json"
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content

@@ -9,6 +9,7 @@ from reconciler.errors import Problem
 from reconciler.model.codec import OVERCOMMIT_VARIABLE
 from reconciler.model.quantity import parse_quantity
 from reconciler.repository.experiment_checks import traffic_problems
+from reconciler.repository.pipeline_checks import step_problems
 from reconciler.repository.subject import Subject
 from reconciler.repository.wording import Path, shown
 from reconciler.repository.yaml_builder import YamlList, YamlMap
@@ -29,6 +30,8 @@ def spec_problems(subject: Subject) -> list[Problem]:
     """Returns what is wrong with the spec of `subject`, beyond what its schema finds."""
     if subject.kind == "Experiment":
         return _repeated(subject, ("spec", "candidates"), "name") + traffic_problems(subject)
+    if subject.kind == "Pipeline":
+        return _repeated(subject, ("spec", "steps"), "name") + step_problems(subject)
     problems = _count_problems(subject)
     if subject.kind == "Model":
         return problems + _model_problems(subject)

@@ -18,7 +18,7 @@ class Subject:
     """An object to be checked.
 
     Attributes:
-        kind: `Model`, `Server` or `Experiment`. value: the object. file: its file.
+        kind: one of `documents.KINDS`. value: the object. file: its file.
         within: where in its document it stands, when that is a List.
         problems: what the reader of the YAML found.
     """

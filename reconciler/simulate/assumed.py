@@ -31,6 +31,9 @@ def whole(desired: DesiredState, instance: str) -> Simulation:
         simulation.apply([by_ref["Model", model.name]])
         simulation.run_until(simulation.now + _SETTLED)
         _check(simulation, model, desired.commit)
+    for item in desired.carried:
+        simulation.apply([by_ref[item.kind, item.name]])
+        simulation.run_until(simulation.now + _SETTLED)
     for kind, name in by_ref:
         simulation.patch(f"{kind}/{name}", {"metadata": {"labels": {INSTANCE_LABEL: instance}}})
     return simulation

@@ -124,7 +124,7 @@ class ReplicaPeak:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a model lacked in the end."""
+    """What a model lacked in the end; an Experiment or a Pipeline is named with its kind."""
 
     model: str
     lack: str

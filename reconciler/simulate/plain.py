@@ -6,12 +6,22 @@ from typing import Any
 
 from reconciler.clusters.simulated import Simulation
 from reconciler.model.codec import (
+    carried_policy_annotations,
     model_policy_annotations,
     model_spec_to_json,
     server_policy_annotations,
     server_spec_to_json,
 )
-from reconciler.model.manifests import INSTANCE_LABEL, DesiredState, ModelManifest, ServerManifest
+from reconciler.model.experiments import experiment_spec_to_json
+from reconciler.model.manifests import (
+    INSTANCE_LABEL,
+    CarriedManifest,
+    DesiredState,
+    ExperimentManifest,
+    ModelManifest,
+    ServerManifest,
+)
+from reconciler.model.pipelines import pipeline_spec_to_json
 from reconciler.simulate.history import History
 from reconciler.simulate.story import Chance, Incident, Story, appoint
 from reconciler.simulate.watch import Watch
@@ -45,8 +55,8 @@ def applied(at: float, desired: DesiredState, instance: str) -> Incident:
 
 
 def documents(desired: DesiredState) -> list[Json]:
-    """Returns the Servers and Models of `desired` as the API server gets them from `kubectl`, the Servers first."""
-    return [*map(_server, desired.servers), *map(_model, desired.models)]
+    """Returns the objects of `desired` as the API server gets them from `kubectl`."""
+    return [*map(_server, desired.servers), *map(_model, desired.models), *map(_carried, desired.carried)]
 
 
 def _model(manifest: ModelManifest) -> Json:
@@ -59,7 +69,17 @@ def _server(manifest: ServerManifest) -> Json:
     return _document("Server", manifest, spec, server_policy_annotations(manifest.policy))
 
 
-def _document(kind: str, manifest: ModelManifest | ServerManifest, spec: Json, policy: dict[str, str]) -> Json:
+def _carried(manifest: CarriedManifest) -> Json:
+    if isinstance(manifest, ExperimentManifest):
+        spec = experiment_spec_to_json(manifest.spec)
+    else:
+        spec = pipeline_spec_to_json(manifest.spec)
+    return _document(manifest.kind, manifest, spec, carried_policy_annotations(manifest.policy))
+
+
+def _document(
+    kind: str, manifest: ModelManifest | ServerManifest | CarriedManifest, spec: Json, policy: dict[str, str]
+) -> Json:
     metadata: Json = {"name": manifest.name, "labels": dict(manifest.labels)}
     metadata["annotations"] = {**dict(manifest.annotations), **policy}
     if manifest.namespace is not None:

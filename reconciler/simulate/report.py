@@ -105,7 +105,12 @@ def convergence(history: History, commit_at: float, open_: Iterable[Decision] = 
     """Returns when all of the commit was served, whole, or why never; `open_`: what we do not bring about."""
     if history.converged_at is not None:
         return f"all of it served, whole, after {max(history.converged_at - commit_at, 0.0):.1f} s"
-    decided = {decision.name: f"{decision.verb}, {decision.reason}" for decision in open_ if decision.kind == "Model"}
+    decided = {
+        decision.name if decision.kind == "Model" else f"{decision.kind} {decision.name}": (
+            f"{decision.verb}, {decision.reason}"
+        )
+        for decision in open_
+    }
     whose: dict[str, list[str]] = {}
     for each in history.missing:
         whose.setdefault(decided.get(each.model, each.lack), []).append(each.model)

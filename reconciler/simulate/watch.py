@@ -10,7 +10,7 @@ from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.view import live_state
 from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LiveModel, LiveState, VersionState
-from reconciler.model.manifests import DesiredState, ModelManifest
+from reconciler.model.manifests import CarriedManifest, DesiredState, ModelManifest
 from reconciler.reports.clean import clean
 from reconciler.simulate.history import Answerer, History, Missing, ModelHistory, ReplicaPeak, Stretch
 from reconciler.simulate.story import ROUNDING, Story
@@ -130,11 +130,28 @@ def _answerer(definition: Mapping[str, Any]) -> Answerer:
 
 
 def missing(live: LiveState, desired: DesiredState) -> tuple[Missing, ...]:
-    """Returns what is missing until every model is served whole by the version that Git asks for."""
+    """Returns what is missing until every model is served whole by the version that Git asks for, and what is carried
+    along is as Git says."""
     found = [(manifest.name, _lacks(manifest, live.model(manifest.name))) for manifest in desired.models]
     names = {manifest.name for manifest in desired.models}
     found += [(model.name, "it is still there") for model in live.models if model.instance and model.name not in names]
+    found += [(f"{item.kind} {item.name}", _not_carried(item, live)) for item in desired.carried]
+    refs = {item.ref for item in desired.carried}
+    found += [
+        (f"{item.kind} {item.name}", "it is still there")
+        for item in live.carried
+        if item.instance and item.ref not in refs
+    ]
     return tuple(Missing(name, clean(lack)) for name, lack in found if lack)
+
+
+def _not_carried(manifest: CarriedManifest, live: LiveState) -> str:
+    found = live.one_carried(manifest.ref)
+    if found is None or found.deleting:
+        return "it is not there"
+    if found.spec.meaning != manifest.spec.meaning:
+        return "it says something else than Git"
+    return "" if found.ready else f"it is not ready{f': {found.message}' if found.message else ''}"
 
 
 def _lacks(manifest: ModelManifest, model: LiveModel | None) -> str:

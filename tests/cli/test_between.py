@@ -131,16 +131,27 @@ def test_a_branch_that_only_the_remote_has_is_suggested_by_its_name_here(
     assert "did you mean `origin/main`?" in capsys.readouterr().err
 
 
-def test_an_experiment_is_told_as_not_applied_and_the_exit_code_is_what_it_was(
+def test_an_experiment_is_told_as_not_applied_where_the_cluster_has_none_and_the_exit_code_is_what_it_was(
+    remote: Remote, plan: Planned, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = ("--from", "main", "--cluster", "local")
+    change(remote, more=EXPERIMENT)
+    assert plan(*local, "--detailed-exitcode") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Nothing to do: 2 in sync, 1 not applied" in told
+    assert "not applied Experiment more more.yaml:1 this cluster has neither experiments nor pipelines" in told
+    assert plan(*local, "-o", "markdown") == 0
+    assert "**not applied** Experiment more" in capsys.readouterr().out
+
+
+def test_an_experiment_is_carried_along_between_two_commits(
     remote: Remote, plan: Planned, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(remote, more=EXPERIMENT)
-    assert plan("--from", "main", "--detailed-exitcode") == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "Nothing to do: 2 in sync, 1 not applied" in told
-    assert "not applied Experiment more more.yaml:1 experiments are read and checked, and not applied" in told
-    assert plan("--from", "main", "-o", "markdown") == 0
-    assert "**not applied** Experiment more" in capsys.readouterr().out
+    assert plan("--from", "main", "--detailed-exitcode") == 2
+    assert "apply Experiment/more" in capsys.readouterr().out
+    remote.push({"more.yaml": EXPERIMENT, "iris.yaml": model("iris", memory="300M")}, "main has it")
+    assert plan("--from", "HEAD", "--detailed-exitcode") == 0
 
 
 def test_what_a_clone_forgot_of_its_remotes_is_not_remembered(remote: Remote, plan: Planned) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reconciler.cli.live_view import print_live
+from reconciler.cli.live_view import live_json, print_live
 from reconciler.model.live import LiveState
 from tests.planner.case import live_state, read_case
 
@@ -36,3 +36,12 @@ def test_a_version_that_does_not_serve_is_shown_with_its_cause() -> None:
     text = shown(dataclasses.replace(live, models=(model,)))
     assert "an earlier one" in text
     assert "iris version 2 (artifacts/v2): no model file" in text
+
+
+def test_experiments_and_pipelines_are_shown_with_what_they_name_and_whether_they_are_ready() -> None:
+    live = case("carried-in-sync")
+    text = " ".join(shown(live).split())
+    assert "Pipeline income iris ready default" in text
+    assert "Experiment other next not ready: Candidates not ready default" in text
+    assert [item["ready"] for item in live_json(live)["experiments"]] == [False, True]
+    assert "NAMES" not in shown(case("row11-beside"))

@@ -99,11 +99,27 @@ def test_markdown_is_for_a_comment_on_a_pull_request(remote: Remote, capsys: pyt
     assert capsys.readouterr().out.startswith("## Commit ")
 
 
-def test_experiments_are_said_to_be_left_out(remote: Remote, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_candidate_that_comes_too_late_turns_an_experiment_off_only_where_it_is_applied_blindly(
+    remote: Remote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "apiVersion: mlops.seldon.io/v1alpha1\nkind: Experiment\nmetadata: {name: more}\n"
+    candidates = "spec: {default: iris, candidates: [{name: iris, weight: 1}, {name: next, weight: 9}]}\n"
+    big = model("next", memory="5G")
+    remote.push({"more.yaml": head + candidates, "next.yaml": big}, "the third")
+    assert simulate(remote, "--from", "HEAD^", "-o", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    ours = {each["model"]: each["lack"] for each in told["ours"]["missing"]}
+    plain = {each["model"]: each["lack"] for each in told["plain"]["missing"]}
+    assert ours["Experiment more"] == "it is not there"
+    assert plain["Experiment more"].startswith("it is not ready")
+
+
+def test_an_experiment_is_applied_in_both_ways(remote: Remote, capsys: pytest.CaptureFixture[str]) -> None:
     text = "apiVersion: mlops.seldon.io/v1alpha1\nkind: Experiment\nmetadata: {name: more}\n"
     remote.push({"more.yaml": text + "spec: {default: iris, candidates: [{name: iris, weight: 1}]}\n"}, "the third")
-    assert simulate(remote, "--from", "HEAD^") == 0
-    assert "Experiments are left out, here more" in capsys.readouterr().out
+    assert simulate(remote, "--from", "HEAD^", "-o", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ours"]["missing"] == told["plain"]["missing"] == []
 
 
 @pytest.mark.parametrize(

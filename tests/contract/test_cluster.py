@@ -275,3 +275,12 @@ def _at_rest(live: LiveState, name: str) -> bool:
     return found is None or all(
         v.state in (VersionState.AVAILABLE, VersionState.FAILED, VersionState.TERMINATED) for v in found.versions
     )
+
+
+async def test_a_cluster_without_experiments_shows_none_and_refuses_to_write_one(cluster: Cluster) -> None:
+    live = await cluster.observe()
+    if live.traits.carries:
+        pytest.skip("this cluster has experiments")
+    assert live.carried == ()
+    with pytest.raises(ActionRefused):
+        await cluster.perform(action(ActionKind.APPLY, "Experiment/x"))

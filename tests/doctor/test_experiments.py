@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pytest
 
 from reconciler.doctor.examination import examine
 from reconciler.doctor.finding import Finding
-from reconciler.model.experiments import Candidate, ExperimentSpec, ResourceType, experiment_spec_from_json
+from reconciler.model.carried import LiveExperiment
+from reconciler.model.experiments import Candidate, ExperimentSpec, ResourceType
 from reconciler.model.live import LiveState
 from tests.doctor.recorded import FOLDER
 from tests.doctor.test_recorded import seen
@@ -23,17 +24,8 @@ SERVES = {"spec": MODEL, "versions": {1: {"replicas": {0: "Available"}}}, "route
 UNPLACED = {"spec": MODEL, "versions": {1: {"state": "ScheduleFailed", "server": "", "replicas": {}}}}
 
 
-@dataclass(frozen=True)
-class Experiment:
-    name: str
-    spec: ExperimentSpec
-    namespace: str | None = None
-    deleting: bool = False
-
-
-@dataclass(frozen=True)
-class WithExperiments(LiveState):
-    experiments: tuple[Experiment, ...] = ()
+def experiment(name: str, spec: ExperimentSpec, namespace: str | None = None, deleting: bool = False) -> LiveExperiment:
+    return LiveExperiment(name, spec, namespace=namespace, deleting=deleting)
 
 
 def of(default: str | None, kind: ResourceType = ResourceType.MODEL, /, **weights: int) -> ExperimentSpec:
@@ -41,23 +33,23 @@ def of(default: str | None, kind: ResourceType = ResourceType.MODEL, /, **weight
     return ExperimentSpec(candidates, default, resource_type=kind)
 
 
-def findings(*experiments: Experiment) -> list[Finding]:
+def findings(*experiments: LiveExperiment) -> list[Finding]:
     servers = {"mlserver": {"spec": {"replicas": 2, "minReplicas": 2, "memory": "1M"}}}
     live = live_state({"traits": "seldon", "servers": servers, "models": {"a": SERVES, "b": SERVES, "lost": UNPLACED}})
-    there = WithExperiments(live.observed_at, live.models, live.servers, live.server_configs, experiments=experiments)
+    there = replace(live, experiments=experiments)
     return [found for found in examine(there, "test").findings if found.kind == "Experiment"]
 
 
 def test_one_that_is_in_order_is_no_hazard() -> None:
-    assert findings(Experiment("x", of("a", a=90, b=10))) == []
+    assert findings(experiment("x", of("a", a=90, b=10))) == []
 
 
 def test_weights_of_0_are_fine_as_long_as_one_is_not() -> None:
-    assert findings(Experiment("x", of("a", a=0, b=10))) == []
+    assert findings(experiment("x", of("a", a=0, b=10))) == []
 
 
 def test_weights_that_are_all_0_freeze_every_route() -> None:
-    (found,) = findings(Experiment("x", of("b", a=0, b=0), "prod"))
+    (found,) = findings(experiment("x", of("b", a=0, b=0), "prod"))
     assert (found.severity, found.hazard) == ("next change is an outage", "experiment-freezes-routes")
     assert found.fixes[0].command == (
         "kubectl patch experiment x -n prod --type merge -p "
@@ -66,36 +58,36 @@ def test_weights_that_are_all_0_freeze_every_route() -> None:
 
 
 def test_a_default_that_is_no_candidate_is_rejected_without_a_word() -> None:
-    (found,) = findings(Experiment("x", of("c", a=50, b=50)))
+    (found,) = findings(experiment("x", of("c", a=50, b=50)))
     assert found.hazard == "experiment-default"
     assert found.what == "its default is c, its candidates are a and b"
     assert "still say Ready" in found.consequence
 
 
 def test_two_with_the_same_default_are_one_too_many() -> None:
-    (found,) = findings(Experiment("x", of("a", a=1)), Experiment("y", of("a", a=1, b=1)))
+    (found,) = findings(experiment("x", of("a", a=1)), experiment("y", of("a", a=1, b=1)))
     assert (found.name, found.what) == ("y", "a is the default of Experiment x as well")
 
 
 def test_a_candidate_that_cannot_serve_leaves_all_requests_to_the_default() -> None:
-    (found,) = findings(Experiment("x", of("a", a=1, lost=1, nobody=1)))
+    (found,) = findings(experiment("x", of("a", a=1, lost=1, nobody=1)))
     assert found.what == "lost has found no place; nobody does not exist"
     assert found.consequence == "it is not in effect: a, its default, gets all requests for a"
     assert found.models == ("lost", "nobody")
 
 
 def test_a_default_that_cannot_serve_gets_nothing_answered() -> None:
-    (found,) = findings(Experiment("x", of("lost", a=1, lost=1)))
+    (found,) = findings(experiment("x", of("lost", a=1, lost=1)))
     assert "every request for lost, its default, gets 404" in found.consequence
 
 
 def test_of_pipelines_it_is_only_looked_whether_they_exist() -> None:
-    (found,) = findings(Experiment("x", of("a", ResourceType.PIPELINE, a=1)))
+    (found,) = findings(experiment("x", of("a", ResourceType.PIPELINE, a=1)))
     assert found.what == "a does not exist"
 
 
 def test_one_that_is_being_deleted_is_over() -> None:
-    assert findings(Experiment("x", of("a", a=0), deleting=True)) == []
+    assert findings(experiment("x", of("a", a=0), deleting=True)) == []
 
 
 RECORDED = {
@@ -130,13 +122,7 @@ def after_steps(name: str, steps: int) -> LiveState:
     recording = read_recording(FOLDER / f"{name}.yaml")
     end = play(dataclasses.replace(recording, steps=recording.steps[:steps]), RecordedChoices(recording, {})).end
     assert end is not None
-    there = tuple(
-        Experiment(found.name, experiment_spec_from_json(found.spec), deleting=found.deleting)
-        for found in end.world.objects.values()
-        if found.kind == "Experiment"
-    )
-    live = seen(end)
-    return WithExperiments(live.observed_at, live.models, live.servers, live.server_configs, experiments=there)
+    return seen(end)
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))

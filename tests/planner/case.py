@@ -12,7 +12,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from reconciler.model.codec import model_policy, model_spec_from_json, server_policy, server_spec_from_json
+from reconciler.model.carried import LiveExperiment, LivePipeline
+from reconciler.model.codec import (
+    carried_policy,
+    model_policy,
+    model_spec_from_json,
+    server_policy,
+    server_spec_from_json,
+)
+from reconciler.model.experiments import experiment_spec_from_json
 from reconciler.model.live import (
     SELDON_TRAITS,
     Failure,
@@ -27,7 +35,17 @@ from reconciler.model.live import (
     Traits,
     VersionState,
 )
-from reconciler.model.manifests import PREFIX, DesiredState, ModelManifest, ModelSpec, ServerManifest, Source
+from reconciler.model.manifests import (
+    PREFIX,
+    DesiredState,
+    ExperimentManifest,
+    ModelManifest,
+    ModelSpec,
+    PipelineManifest,
+    ServerManifest,
+    Source,
+)
+from reconciler.model.pipelines import pipeline_spec_from_json
 from reconciler.model.plan import Action, ActionKind, Decision, Guards, Plan, ProbePolicy
 from reconciler.model.quantity import format_bytes, parse_quantity
 from reconciler.model.records import ROLLOUT_ANNOTATION, rollout_from_json
@@ -47,7 +65,7 @@ def read_case(path: Path) -> Json:
 
 def desired_state(documents: list[Json]) -> DesiredState:
     """Returns the manifests that `documents` say, each with its kind, name, spec and, if any, annotations of ours."""
-    models, servers = [], []
+    models, servers, experiments, pipelines = [], [], [], []
     for number, document in enumerate(documents, 1):
         source = Source("case.yaml", number)
         annotations = {PREFIX + name: str(text) for name, text in document.get("annotations", {}).items()}
@@ -56,6 +74,14 @@ def desired_state(documents: list[Json]) -> DesiredState:
             spec = server_spec_from_json(_server(document["spec"]))
             policy, errors = server_policy(annotations)
             servers.append(ServerManifest(document["name"], spec, source, policy, labels=labels))
+        elif document["kind"] == "Experiment":
+            rules, errors = carried_policy(annotations)
+            traffic = experiment_spec_from_json(document["spec"])
+            experiments.append(ExperimentManifest(document["name"], traffic, source, labels=labels, policy=rules))
+        elif document["kind"] == "Pipeline":
+            rules, errors = carried_policy(annotations)
+            steps = pipeline_spec_from_json(document["spec"])
+            pipelines.append(PipelineManifest(document["name"], steps, source, labels=labels, policy=rules))
         else:
             model_rules, errors = model_policy(annotations)
             models.append(
@@ -64,7 +90,9 @@ def desired_state(documents: list[Json]) -> DesiredState:
                 )
             )
         assert not errors, errors
-    return DesiredState("c0ffee", tuple(models), tuple(servers))
+    return DesiredState(
+        "c0ffee", tuple(models), tuple(servers), experiments=tuple(experiments), pipelines=tuple(pipelines)
+    )
 
 
 def live_state(live: Json) -> LiveState:
@@ -76,7 +104,26 @@ def live_state(live: Json) -> LiveState:
         tuple(_live_server(name, content, models) for name, content in live.get("servers", {}).items()),
         (ServerConfig("mlserver", frozenset({"sklearn"})),),
         TRAITS[live.get("traits", "local")],
+        experiments=tuple(
+            LiveExperiment(name, experiment_spec_from_json(content["spec"]), **_live_carried(content))
+            for name, content in live.get("experiments", {}).items()
+        ),
+        pipelines=tuple(
+            LivePipeline(name, pipeline_spec_from_json(content["spec"]), **_live_carried(content))
+            for name, content in live.get("pipelines", {}).items()
+        ),
     )
+
+
+def _live_carried(content: Json) -> Json:
+    return {
+        "instance": content.get("owner", "default"),
+        "labels": tuple(content.get("labels", {}).items()),
+        "annotations": tuple((PREFIX + key, str(text)) for key, text in content.get("annotations", {}).items()),
+        "deleting": content.get("deleting", False),
+        "ready": content.get("ready", True),
+        "message": content.get("message", ""),
+    }
 
 
 def guards(content: Json) -> Guards:

@@ -7,7 +7,7 @@ import random
 
 from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState
-from reconciler.model.plan import ActionKind, Guards, Plan, Verb
+from reconciler.model.plan import Action, ActionKind, Guards, Plan, Verb
 from reconciler.planner import plan, plan_unfinished
 
 _ACTING = {Verb.LOAD, Verb.ROLL_OUT, Verb.RECREATE, Verb.RESCUE, Verb.HEAL, Verb.CHANGE, Verb.CREATE, Verb.ADOPT}
@@ -38,6 +38,8 @@ def shuffled(desired: DesiredState, live: LiveState, seed: int) -> tuple[Desired
         desired,
         models=tuple(chance.sample(desired.models, len(desired.models))),
         servers=tuple(chance.sample(desired.servers, len(desired.servers))),
+        experiments=tuple(chance.sample(desired.experiments, len(desired.experiments))),
+        pipelines=tuple(chance.sample(desired.pipelines, len(desired.pipelines))),
     )
     servers = tuple(
         dataclasses.replace(server, replicas=tuple(chance.sample(server.replicas, len(server.replicas))))
@@ -48,23 +50,34 @@ def shuffled(desired: DesiredState, live: LiveState, seed: int) -> tuple[Desired
         for model in live.models
     )
     return desired, dataclasses.replace(
-        live, models=tuple(chance.sample(models, len(models))), servers=tuple(chance.sample(servers, len(servers)))
+        live,
+        models=tuple(chance.sample(models, len(models))),
+        servers=tuple(chance.sample(servers, len(servers))),
+        experiments=tuple(chance.sample(live.experiments, len(live.experiments))),
+        pipelines=tuple(chance.sample(live.pipelines, len(live.pipelines))),
     )
 
 
 def _says_something_about_everything(result: Plan, desired: DesiredState, live: LiveState) -> None:
     names = {("Model", m.name) for m in desired.models} | {("Model", m.name) for m in live.models}
     names |= {("Server", s.name) for s in desired.servers} | {("Server", s.name) for s in live.servers}
+    names |= {(item.kind, item.name) for item in (*desired.carried, *live.carried)}
     assert {(d.kind, d.name) for d in result.decisions} == names
     assert len(result.decisions) == len(names)
 
 
 def _acts_where_it_says_so(result: Plan) -> None:
-    subjects = {(action.server is not None, action.subject) for action in result.actions}
+    subjects = {_about(action) for action in result.actions}
     for decision in result.decisions:
-        acts = (decision.kind == "Server", decision.name) in subjects
+        acts = f"{decision.kind}/{decision.name}" in subjects
         assert acts or decision.verb not in _ACTING, decision
         assert not acts or decision.verb not in (Verb.IN_SYNC, Verb.UNMANAGED, Verb.NOT_SELECTED), decision
+
+
+def _about(action: Action) -> str:
+    if action.carried is not None:
+        return action.subject
+    return f"{'Model' if action.server is None else 'Server'}/{action.subject}"
 
 
 def _keeps_what_is_held(result: Plan, live: LiveState) -> None:

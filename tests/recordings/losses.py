@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,17 +136,18 @@ def _who(models: Sequence[ModelHistory]) -> str:
 def ended(ours: Played) -> str:
     """Returns how our way ended, and what was blocked on the way there."""
     told = "; ".join(dict.fromkeys(f"{d.verb}: {d.name}, {d.reason}" for d in ours.open))
-    if told:
-        return told
-    now = {(decision.kind, decision.name) for decision in ours.open}
-    before = [d for d in ours.waited_for if (d.kind, d.name) not in now]
-    way = "; ".join(dict.fromkeys(f"{d.name}, {d.reason}" for d in before))
+    return told or in_sync(f"{d.name}, {d.reason}" for d in ours.waited_for)
+
+
+def in_sync(waited_for: Iterable[str]) -> str:
+    """Returns that all is in sync, and what was waited for on the way there."""
+    way = "; ".join(dict.fromkeys(waited_for))
     return f"in sync (until then {way})" if way else "in sync"
 
 
-def lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields the table as Markdown."""
-    table = [HEADINGS, *(row.cells for row in rows)]
+def lines(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yields the table of these cells as Markdown."""
+    table = [HEADINGS, *rows]
     widths = [max(len(cells[column]) for cells in table) for column in range(len(HEADINGS))]
     for number, cells in enumerate(table):
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
@@ -167,7 +168,7 @@ def main() -> int:
         parser.error(f"no recording {', '.join(unknown)} in {options.dir}")
     wanted = asked(every, options.names) if options.all or options.names else ASKED
     rows = [play(options.dir / f"{name}.yaml", steps) for name, steps in wanted]
-    print("\n".join(lines(rows)))
+    print("\n".join(lines(row.cells for row in rows)))
     print(FOOTNOTE)
     return 1 if any(row.comparison.worst_ours.history.taken_off and not row.killed for row in rows) else 0
 

@@ -96,7 +96,7 @@ def test_room_that_leaked_before_is_found_by_a_probe_and_one_that_we_leak_there_
 
 
 def test_the_table_has_one_line_a_recording() -> None:
-    table = list(lines([row("fleet-naive")]))
+    table = list(lines([row("fleet-naive").cells]))
     assert len(table) == 3
     assert "6 for good" in table[-1]
     assert table[-1].count("|") == table[0].count("|")

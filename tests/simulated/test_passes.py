@@ -23,6 +23,9 @@ SPEC = serving.server_spec(replicas=2, min_replicas=2, memory=1_000_000)
 SERVERS = (ServerManifest("s", SPEC, Source("s.yaml", 1)),)
 
 
+GUARDS = Guards()
+
+
 class Killed(Exception):
     """The process was ended."""
 
@@ -88,15 +91,15 @@ def world(*models: ModelManifest) -> Simulation:
     return simulation
 
 
-async def one_pass(cluster: SimulatedCluster, wanted: DesiredState) -> Mapping[str, Status]:
-    found = plan(wanted, await cluster.observe(), Guards())
+async def one_pass(cluster: SimulatedCluster, wanted: DesiredState, guards: Guards = GUARDS) -> Mapping[str, Status]:
+    found = plan(wanted, await cluster.observe(), guards)
     outcomes = await execute(found, cluster, on_outcome=lambda _: None)
     return {outcome.action: outcome.status for outcome in outcomes}
 
 
-async def killed_pass(cluster: Mortal, wanted: DesiredState) -> None:
+async def killed_pass(cluster: Mortal, wanted: DesiredState, guards: Guards = GUARDS) -> None:
     try:
-        await one_pass(cluster, wanted)
+        await one_pass(cluster, wanted, guards)
     except* Killed:
         pass
 

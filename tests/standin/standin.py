@@ -85,6 +85,11 @@ class StandIn:
         self.simulation.step()
         await self.flush()
 
+    async def follow_clock(self, speed: float) -> None:
+        """From now on, a driven stand-in follows the clock as `live` does; `speed` in simulated seconds per second."""
+        self._began, self._speed = time.monotonic() - self.simulation.now / speed, speed
+        await self.live()
+
     async def live(self) -> None:
         """Follows the clock until cancelled."""
         while True:

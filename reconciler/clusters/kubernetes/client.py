@@ -18,12 +18,20 @@ from reconciler.clusters.kubernetes.conditions import ROOM_SOURCE, Conditions
 from reconciler.clusters.kubernetes.ownership import Kept
 from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
-from reconciler.clusters.kubernetes.resources import MODELS, SERVER_CONFIGS, SERVERS, STATEFUL_SETS, Resource
+from reconciler.clusters.kubernetes.resources import (
+    EXPERIMENTS,
+    MODELS,
+    PIPELINES,
+    SERVER_CONFIGS,
+    SERVERS,
+    STATEFUL_SETS,
+    Resource,
+)
 from reconciler.clusters.kubernetes.scheduler import Scheduler
 from reconciler.clusters.kubernetes.statuses import last_written
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
-from reconciler.clusters.kubernetes.writer import Writer
+from reconciler.clusters.kubernetes.writer import Writer, name_of
 from reconciler.model.admission import Admission
 from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
 from reconciler.model.plan import Action, ActionKind, Plan
@@ -110,6 +118,8 @@ class KubernetesCluster:
         self._servers = Watched(api, SERVERS, self._news.set, slim=slim)
         self._stateful_sets = Watched(api, STATEFUL_SETS, self._news.set, slim=slim)
         self._configs = Watched(api, SERVER_CONFIGS, self._news.set, slim=slim, optional=True)
+        self._experiments = Watched(api, EXPERIMENTS, self._news.set, slim=slim, optional=True)
+        self._pipelines = Watched(api, PIPELINES, self._news.set, slim=slim, optional=True)
 
     @property
     def name(self) -> str:
@@ -134,8 +144,10 @@ class KubernetesCluster:
     def _known(self, action: Action) -> tuple[Json | None, LiveModel | None]:
         """Returns the object that `action` writes to, and the model as it was observed last."""
         kind = self._servers if action.kind in _ON_SERVERS else self._models
+        if action.kind in (ActionKind.APPLY, ActionKind.REMOVE):
+            kind = self._experiments if action.subject.startswith("Experiment/") else self._pipelines
         model = self._latest.model(action.subject) if self._latest is not None else None
-        return kind.objects.get(action.subject), model
+        return kind.objects.get(name_of(action)), model
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
         """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
@@ -163,7 +175,14 @@ class KubernetesCluster:
 
     @property
     def _kinds(self) -> tuple[Watched, ...]:
-        return (self._models, self._servers, self._stateful_sets, self._configs)
+        return (
+            self._models,
+            self._servers,
+            self._stateful_sets,
+            self._configs,
+            self._experiments,
+            self._pipelines,
+        )
 
     async def observe(self, newer_than: LiveState | None = None) -> LiveState:
         """Returns what is live now; see `Cluster.observe`."""
@@ -190,7 +209,14 @@ class KubernetesCluster:
         old = [kind for kind in self._kinds if not kind.up_to_date]
         asked = [] if self._scheduler is None else [self._scheduler.snapshot()]
         *_, report = [None, *await _together(*(kind.list() for kind in old), *asked)]
-        seen = Seen(self._models.objects, self._servers.objects, self._configs.objects, self._stateful_sets.objects)
+        seen = Seen(
+            self._models.objects,
+            self._servers.objects,
+            self._configs.objects,
+            self._stateful_sets.objects,
+            self._experiments.objects,
+            self._pipelines.objects,
+        )
         now = time.time()
         if self._scheduler is None:
             unconfirmed = self._view.live_state(seen, self._conditions.reported(seen, now), now)

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.clusters.documents import UNREAD, annotations_of, model_document, server_document
+from reconciler.clusters.documents import UNREAD, annotations_of, carried_document, model_document, server_document
 from reconciler.clusters.kubernetes.ownership import HANDOVER, REPLICAS, Owner, owned, solely_owned, within
-from reconciler.clusters.kubernetes.resources import MODELS, SERVERS, Resource
-from reconciler.model.manifests import ModelManifest, ServerManifest
+from reconciler.clusters.kubernetes.resources import EXPERIMENTS, MODELS, PIPELINES, SERVERS, Resource
+from reconciler.model.manifests import CarriedManifest, ExperimentManifest, ModelManifest, ServerManifest
 from reconciler.model.records import FAILED_ANNOTATION
 
 Json = dict[str, Any]
@@ -60,6 +60,12 @@ def model_apply(manifest: ModelManifest, live: Live, *, again: bool = False) -> 
 def server_apply(manifest: ServerManifest, live: Live) -> Apply:
     """Returns what is applied to write `manifest`."""
     return _apply(SERVERS, manifest, server_document(manifest), live)
+
+
+def carried_apply(manifest: CarriedManifest, live: Live) -> Apply:
+    """Returns what is applied to write `manifest`."""
+    resource = EXPERIMENTS if isinstance(manifest, ExperimentManifest) else PIPELINES
+    return Apply(resource, _addressed(resource, carried_document(manifest), live))
 
 
 def _apply(resource: Resource, manifest: ModelManifest | ServerManifest, document: Json, live: Live) -> Apply:

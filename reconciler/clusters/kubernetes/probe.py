@@ -37,7 +37,9 @@ SETTLED_SECONDS = 6.0
 """Seconds after which a load that nobody tells of is over: one that fails takes 4-5 s (docs/seldon.md, "Status")."""
 
 _PACE = 0.1
-_OVER = (VersionState.FAILED, VersionState.SCHEDULE_FAILED)
+_PLACED = (VersionState.FAILED, VersionState.AVAILABLE)
+"""What a probe ends as that was placed: available if somebody has put an artifact where none should be."""
+_OVER = (*_PLACED, VersionState.SCHEDULE_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Prober:
             await self._removed(name, made["metadata"]["uid"])
         if told is None or told.loading:
             raise ClusterUnavailable(f"the scheduler did not say whether there is room for {manifest.name}")
-        if told.state is not VersionState.FAILED:
+        if told.state not in _PLACED:
             why = f"a throw-away model like it was told {told.state}"
             raise ActionRefused(f"the scheduler has no room for {manifest.name}", why=why)
 

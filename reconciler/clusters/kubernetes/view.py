@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from reconciler.clusters.kubernetes.carried_view import live_experiment, live_pipeline
 from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
@@ -38,6 +39,8 @@ class Seen:
     servers: Objects = field(default_factory=dict)
     server_configs: Objects = field(default_factory=dict)
     stateful_sets: Objects = field(default_factory=dict)
+    experiments: Objects = field(default_factory=dict)
+    pipelines: Objects = field(default_factory=dict)
 
 
 class KnownSpecs:
@@ -77,6 +80,8 @@ class View:
             server_configs=tuple(server_configs(seen.server_configs)),
             traits=SELDON_TRAITS,
             hold=hold or _not_told(reported),
+            experiments=tuple(map(live_experiment, seen.experiments.values())),
+            pipelines=tuple(map(live_pipeline, seen.pipelines.values())),
         )
 
     def _model(self, found: Json, reported: ReportedModel | None) -> LiveModel:

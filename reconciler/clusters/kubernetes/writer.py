@@ -5,7 +5,8 @@
     load of what failed or waits, retrigger    the same apply with `spec.preloaded` turned round
     adopt                                      server-side apply of labels and annotations
     probe                                      a throw-away Model (`probe`)
-    withdraw, decommission, delete-server      delete of that very object, without waiting
+    apply                                      server-side apply of an Experiment or a Pipeline
+    withdraw, decommission, delete-server, …   delete of that very object, without waiting
     shift, drain, unload, wait-deleted         nothing: Seldon does it by itself
 
 Never a PUT: it could drop finalizers. A conflict of owners is refused, and every field, owner and value named, except
@@ -19,7 +20,7 @@ from typing import Any
 
 from reconciler.clusters.kubernetes.answers import Conflict, NotFound
 from reconciler.clusters.kubernetes.api import Api
-from reconciler.clusters.kubernetes.documents import Apply, adoption, model_apply, server_apply
+from reconciler.clusters.kubernetes.documents import Apply, adoption, carried_apply, model_apply, server_apply
 from reconciler.clusters.kubernetes.lock import Fence
 from reconciler.clusters.kubernetes.ownership import (
     HANDOVER,
@@ -32,9 +33,10 @@ from reconciler.clusters.kubernetes.ownership import (
     seized,
 )
 from reconciler.clusters.kubernetes.probe import Prober
-from reconciler.clusters.kubernetes.resources import MODELS, SERVERS
+from reconciler.clusters.kubernetes.resources import EXPERIMENTS, MODELS, PIPELINES, SERVERS, Resource
 from reconciler.errors import ActionRefused
 from reconciler.model.live import Failure, LiveModel, VersionState
+from reconciler.model.manifests import ExperimentManifest, PipelineManifest
 from reconciler.model.plan import Action, ActionKind
 from reconciler.model.records import FAILED_ANNOTATION, failure_to_json
 
@@ -52,7 +54,7 @@ _DELETES = {
     ActionKind.DELETE_SERVER: SERVERS,
 }
 _NOTHING = frozenset({ActionKind.SHIFT, ActionKind.DRAIN, ActionKind.UNLOAD, ActionKind.WAIT_DELETED})
-_NEW = frozenset({ActionKind.LOAD, ActionKind.CREATE_SERVER})
+_NEW = frozenset({ActionKind.LOAD, ActionKind.CREATE_SERVER, ActionKind.APPLY})
 """Actions that may make an object; all others write to one that is there."""
 
 Say = Callable[[Action, str], None]
@@ -98,7 +100,7 @@ class Writer:
             return None
         if action.kind is ActionKind.PROBE and action.model is not None:
             await self._prober.room_for(action.model)
-        elif action.kind in _DELETES:
+        elif action.kind in _DELETES or action.kind is ActionKind.REMOVE:
             await self._delete(action, live)
         else:
             found = await self._apply(action, self.meant(action, live, model), live)
@@ -108,15 +110,17 @@ class Writer:
 
     def meant(self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None) -> Apply:
         """Returns the apply that `action` asks for. Raises ActionRefused when there is nothing to write (to)."""
-        written = action.model or action.server
+        written = action.model or action.server or action.carried
         if written is None:
             raise ActionRefused(f"{action.kind} of {action.subject} says nothing to write")
         _check(action, live, written.namespace, self._api.namespace)
-        if action.kind is ActionKind.ADOPT:
+        if action.carried is not None:
+            return carried_apply(action.carried, live)
+        if action.kind is ActionKind.ADOPT and not isinstance(written, ExperimentManifest | PipelineManifest):
             return adoption(written, live or {})
         if action.server is not None:
             return server_apply(action.server, live)
-        assert action.model is not None  # one of the two is there
+        assert action.model is not None  # one of the three is there
         apply = model_apply(action.model, live, again=_again(action, model))
         if live is not None and _again(action, model):
             # Tried twice because no answer came, it is turned round only once.
@@ -143,7 +147,7 @@ class Writer:
         """Takes back what is ours to take back; names everything else."""
         fields = await self._contested(action, apply, error)
         if not self._force and not all(_ours_to_take(action, each) for each in fields):
-            raise refusal(apply.resource.kind, action.subject, fields) from error
+            raise refusal(apply.resource.kind, name_of(action), fields) from error
         found = await self._sent(apply, force=True)
         told = ", ".join(
             f"{each.field[1:]} from {' and '.join(each.managers)}" for each in fields if _worth_saying(each)
@@ -160,7 +164,7 @@ class Writer:
                 why=error.why,
                 fix="plan again",
             ) from error
-        found = await self._api.get(apply.resource, action.subject)
+        found = await self._api.get(apply.resource, name_of(action))
         return contested(names, apply.document, found)
 
     async def _take_leftovers(self, action: Action, apply: Apply, live: Mapping[str, Any]) -> None:
@@ -169,8 +173,8 @@ class Writer:
         if not left:
             return
         if not self._force:
-            raise refusal(apply.resource.kind, action.subject, left)
-        found = await self._api.get(apply.resource, action.subject)
+            raise refusal(apply.resource.kind, name_of(action), left)
+        found = await self._api.get(apply.resource, name_of(action))
         if found is None or found["metadata"]["uid"] != live["metadata"]["uid"]:
             return  # the apply that follows is refused
         metadata = {
@@ -178,7 +182,7 @@ class Writer:
             "managedFields": seized(found, [each.field for each in left]),
         }
         async with self._fence.passed():
-            await self._api.merge(apply.resource, action.subject, {"metadata": metadata})
+            await self._api.merge(apply.resource, name_of(action), {"metadata": metadata})
         self._say(action, f"took over {', '.join(each.field[1:] for each in left)}, which Git does not have")
 
     async def admitted(self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None) -> None:
@@ -193,18 +197,18 @@ class Writer:
             if not all(_ours_to_take(action, each) for each in fields):
                 known = {each.field for each in fields}
                 left = [*fields, *(each for each in left if each.field not in known)]
-                raise refusal(apply.resource.kind, action.subject, left) from error
+                raise refusal(apply.resource.kind, name_of(action), left) from error
             await self._api.apply(apply.resource, apply.document, force=True, dry_run=True)
         if left:
-            raise refusal(apply.resource.kind, action.subject, left)
+            raise refusal(apply.resource.kind, name_of(action), left)
 
     async def _delete(self, action: Action, live: Mapping[str, Any] | None) -> None:
         if live is None:
             return
-        resource = _DELETES[action.kind]
+        resource = _deleted(action)
         async with self._fence.passed():
             try:
-                await self._api.delete(resource, action.subject, uid=live["metadata"]["uid"])
+                await self._api.delete(resource, name_of(action), uid=live["metadata"]["uid"])
             except Conflict as error:
                 what = f"{resource.kind} {action.subject} is not the object that was planned for"
                 raise ActionRefused(what, why=error.why, fix="plan again") from error
@@ -227,8 +231,19 @@ class Writer:
                 return None
 
 
+def name_of(action: Action) -> str:
+    """Returns the name of the object that `action` is about: what is carried along has its kind before it."""
+    return action.subject.rpartition("/")[2]
+
+
+def _deleted(action: Action) -> Resource:
+    if action.kind is ActionKind.REMOVE:
+        return EXPERIMENTS if action.subject.startswith(f"{EXPERIMENTS.kind}/") else PIPELINES
+    return _DELETES[action.kind]
+
+
 def _check(action: Action, live: Mapping[str, Any] | None, namespace: str | None, ours: str) -> None:
-    kind = "Server" if action.server is not None else "Model"
+    kind = "Server" if action.server is not None else "Model" if action.carried is None else action.carried.kind
     if namespace not in (None, ours):
         why = f"its manifest says namespace {namespace}, and this instance reconciles namespace {ours}"
         raise ActionRefused(f"{kind} {action.subject} belongs elsewhere", why=why, fix="remove metadata.namespace")

@@ -316,6 +316,11 @@ def _nothing(state: State, world: World, action: Action) -> State:
     return state
 
 
+def _no_such_kind(state: State, world: World, action: Action) -> State:
+    why = "the local cluster has neither experiments nor pipelines"
+    raise ActionRefused(f"{action.subject} cannot be written", why=why, fix="plan again")
+
+
 def _put_server(state: State, world: World, action: Action) -> State:
     return servers.put(state, world.up, action)
 
@@ -338,6 +343,8 @@ _HANDLERS: Mapping[ActionKind, Callable[[State, World, Action], State]] = {
     ActionKind.SHIFT: shift,
     ActionKind.DRAIN: drain,
     ActionKind.UNLOAD: unload,
+    ActionKind.APPLY: _no_such_kind,
+    ActionKind.REMOVE: _no_such_kind,
     ActionKind.WITHDRAW: withdraw,
     ActionKind.DECOMMISSION: decommission,
 }

@@ -16,7 +16,7 @@ from reconciler.clusters.simulated.records import ApiObject, Json, World
 from reconciler.clusters.simulated.versions import definition
 from reconciler.model.codec import server_spec_from_json
 
-FINALIZED = frozenset({"Model", "Experiment"})
+FINALIZED = frozenset({"Model", "Experiment", "Pipeline"})
 """Kinds whose objects stay, with a deletion timestamp, until their end is carried out. A Server goes at once."""
 
 _PARTS = ("spec", "labels", "annotations")

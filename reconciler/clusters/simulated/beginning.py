@@ -76,7 +76,7 @@ def begin(document: Document, chance: Choices | None) -> Simulation:
     """
     simulation = Simulation(rules(document), choices=chance)
     objects: Sequence[Document] = document.get("objects") or ()
-    for kind in ("Server", "Model", "Experiment"):
+    for kind in ("Server", "Model", "Pipeline", "Experiment"):
         for manifest in objects:
             if manifest["kind"] == kind:
                 _put(simulation, manifest)

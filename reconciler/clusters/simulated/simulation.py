@@ -18,6 +18,7 @@ from reconciler.clusters.simulated import (
     deletion,
     experiments,
     loading,
+    pipelines,
     restart,
     routes,
     scheduling,
@@ -49,6 +50,8 @@ def _take_in(world: World, ref: str) -> None:
         deletion.begins(world, name) if found.deleting else scheduling.schedule(world, versions.take_in(world, found))
     elif kind == "Experiment" and found and found.deleting:
         world.after(timing.EXPERIMENT_GONE - timing.TAKE_IN, "experiment gone", name)
+    elif kind == "Pipeline" and found and found.deleting:
+        world.after(timing.EXPERIMENT_GONE - timing.TAKE_IN, "pipeline gone", name)
     elif kind == "Experiment" and found:
         experiments.take_in(world, found)
 
@@ -70,6 +73,7 @@ HAPPENINGS: Mapping[str, Callable[..., None]] = {
     "unloaded": _unloaded,
     "object gone": deletion.gone,
     "experiment gone": experiments.gone,
+    "pipeline gone": pipelines.gone,
     "connect": servers.connect,
     "server expected": servers.expected,
     "server ready": servers.ready,

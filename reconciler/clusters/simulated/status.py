@@ -6,7 +6,7 @@ is of the object's own generation; `observedGeneration` it never writes.
 
 from __future__ import annotations
 
-from reconciler.clusters.simulated import experiments, timing
+from reconciler.clusters.simulated import experiments, pipelines, timing
 from reconciler.clusters.simulated.records import ApiObject, Json, Scheduler, Server, World
 from reconciler.clusters.simulated.snapshot import models_on
 from reconciler.model.live import VersionState
@@ -42,6 +42,8 @@ def _parts(world: World, found: ApiObject) -> dict[str, tuple[float, Json]]:
     if found.kind == "Experiment":
         conditions = experiments.conditions(world, found.name)
         return {} if conditions is None or found.deleting else {"all": (timing.STATUS, conditions)}
+    if found.kind == "Pipeline":
+        return {} if found.deleting else {"all": (timing.STATUS, pipelines.conditions(world, found))}
     server = world.servers.get(found.name) if found.kind == "Server" else None
     if server is None or server.deleted:
         return {}

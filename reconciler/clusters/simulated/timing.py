@@ -65,7 +65,7 @@ DRAIN_AT_MOST = 120.0
 """A replica that drains ends after so long, settled or not."""
 
 EXPERIMENT_GONE = 1.4
-"""From the deletion of an Experiment to the end of it and of its routes."""
+"""From the deletion of an Experiment to the end of it and of its routes; taken for a Pipeline as well."""
 
 SCHEDULER_STARTS = 1.1
 """From the end of the scheduler to its return, knowing nothing."""

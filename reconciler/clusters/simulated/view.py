@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from reconciler.clusters.simulated.records import ApiObject, Model, Replica, Scheduler, Server, Target, Version, World
 from reconciler.clusters.simulated.servers import memory_of, offered
+from reconciler.model.carried import LiveExperiment, LivePipeline
 from reconciler.model.codec import model_spec_from_json, server_spec_from_json
+from reconciler.model.experiments import experiment_spec_from_json
 from reconciler.model.live import (
     LOADS_IN_FLIGHT,
     SELDON_TRAITS,
@@ -22,7 +24,10 @@ from reconciler.model.live import (
     VersionState,
 )
 from reconciler.model.manifests import INSTANCE_LABEL
+from reconciler.model.pipelines import pipeline_spec_from_json
 from reconciler.model.records import records
+
+_Texts = tuple[tuple[str, str], ...]
 
 _OVER = (VersionState.TERMINATED, VersionState.SCALED_DOWN)
 
@@ -39,6 +44,32 @@ def live_state(world: World, epoch: float) -> LiveState:
         ),
         traits=SELDON_TRAITS,
         hold=_hold(world),
+        experiments=tuple(
+            LiveExperiment(found.name, experiment_spec_from_json(found.spec), *_carried(found))
+            for found in objects
+            if found.kind == "Experiment"
+        ),
+        pipelines=tuple(
+            LivePipeline(found.name, pipeline_spec_from_json(found.spec), *_carried(found))
+            for found in objects
+            if found.kind == "Pipeline"
+        ),
+    )
+
+
+def _carried(found: ApiObject) -> tuple[str | None, str | None, _Texts, _Texts, bool, bool | None, str]:
+    """Returns instance, namespace, labels, annotations, deleting, ready and message, as those records have them."""
+    state, _, message = found.status.get("Ready") or ("", "", "")
+    ready = None if not state else state == "True"
+    instance = found.labels.get(INSTANCE_LABEL)
+    return (
+        instance,
+        found.namespace,
+        _sorted(found.labels),
+        _sorted(found.annotations),
+        found.deleting,
+        ready,
+        "" if ready else message,
     )
 
 

@@ -6,7 +6,8 @@ annotations, and one field that nobody reads where the scheduler must try again.
     load of what failed or waits, retrigger    the same apply with `spec.preloaded` turned round
     adopt                                      labels and annotations only
     probe                                      a throw-away Model, deleted when it has told what it was for
-    withdraw, decommission, delete-server      delete, without waiting
+    apply                                      server-side apply of the manifest
+    withdraw, decommission, remove, …          delete, without waiting
     shift, drain, unload, wait-deleted         nothing: the cluster does it by itself
 """
 
@@ -14,7 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from reconciler.clusters.documents import NOWHERE, annotations_of, model_document, probed, server_document
+from reconciler.clusters.documents import (
+    NOWHERE,
+    annotations_of,
+    carried_document,
+    model_document,
+    probed,
+    server_document,
+)
 from reconciler.clusters.simulated.records import ApiObject, Version
 from reconciler.clusters.simulated.rules import Artifact
 from reconciler.clusters.simulated.simulation import Simulation
@@ -87,6 +95,18 @@ def _put_server(simulation: Simulation, action: Action) -> None:
     if action.server is None:
         raise _nothing_to_write(action)
     simulation.apply([server_document(action.server)])
+
+
+def _apply_carried(simulation: Simulation, action: Action) -> None:
+    if action.carried is None:
+        raise _nothing_to_write(action)
+    simulation.apply([carried_document(action.carried)])
+
+
+def _remove_carried(simulation: Simulation, action: Action) -> None:
+    kind, _, name = action.subject.partition("/")
+    if _object(simulation, kind, name) is not None:
+        simulation.delete(action.subject)
 
 
 def _probe(simulation: Simulation, action: Action) -> None:
@@ -171,6 +191,8 @@ _HANDLERS: Mapping[ActionKind, Callable[[Simulation, Action], None]] = {
     ActionKind.SHIFT: _nothing,
     ActionKind.DRAIN: _nothing,
     ActionKind.UNLOAD: _nothing,
+    ActionKind.APPLY: _apply_carried,
+    ActionKind.REMOVE: _remove_carried,
     ActionKind.WITHDRAW: _delete("Model"),
     ActionKind.DECOMMISSION: _delete("Model"),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reconciler.model.live import LiveState, LiveVersion
 from reconciler.model.plan import Action, ActionKind
-from reconciler.planner.conditions import models, servers
+from reconciler.planner.conditions import carried, models, servers
 from reconciler.planner.conditions.answers import Obstacle, Patience, Progress, Stage, gone
 from reconciler.planner.conditions.metadata import foreign, instance_written
 
@@ -44,6 +44,9 @@ def obstacle(action: Action, live: LiveState, *, instance: str | None = None) ->
     if action.kind in servers.CHECKS:
         server = live.server(action.subject)
         return foreign(server, ours) or servers.CHECKS[action.kind](action, live, server)
+    if action.kind in carried.CHECKS:
+        item = live.one_carried(action.subject)
+        return foreign(item, ours) or carried.CHECKS[action.kind](action, live, item)
     model = live.model(action.subject)
     if model is None and action.kind not in (ActionKind.LOAD, ActionKind.PROBE):
         return Obstacle(f"there is no model {action.subject} on the cluster any more")
@@ -54,6 +57,8 @@ def progress(action: Action, live: LiveState) -> Progress:
     """Returns how far the postcondition of `action` is."""
     if action.kind in servers.PROGRESS:
         return servers.PROGRESS[action.kind](action, live.server(action.subject))
+    if action.kind in carried.PROGRESS:
+        return carried.PROGRESS[action.kind](action, live.one_carried(action.subject))
     if action.kind is ActionKind.WAIT_DELETED and action.server is not None:
         return gone(live.server(action.subject) is None)
     return models.PROGRESS[action.kind](action, live.model(action.subject))

@@ -11,6 +11,7 @@ from reconciler.model.manifests import PREFIX, ModelSpec, Strategy
 from reconciler.model.plan import Action, ActionKind
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.conditions.answers import Obstacle, Patience, Progress, Stage, being_deleted, counted, gone
+from reconciler.planner.conditions.carried import still_named
 from reconciler.planner.conditions.metadata import not_ours, same_metadata
 
 
@@ -208,6 +209,8 @@ def _may_decommission(action: Action, live: LiveState, model: LiveModel) -> Obst
         return found
     if not model_policy(dict(model.annotations))[0].prune:
         return Obstacle(f"{model.name} is protected by its annotation {PREFIX}prune")
+    if (named := still_named(f"Model/{model.name}", live)) is not None:
+        return named
     loading = next((v for v in model.versions if v.loading), None)
     return None if loading is None else _in_flight(loading)
 
