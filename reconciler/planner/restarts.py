@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from reconciler.health import serving_version
 from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ServerSpec
 
@@ -26,7 +27,8 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
     """Returns the models that might not answer while a replica of theirs restarts, sorted.
 
     A model needs as many replicas beside that one as it asks for, with room for all that may come there. With fewer it
-    keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version.
+    keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version. An
+    older version that serves, as its successor failed, is not placed again, and loses its route with the first replica.
     """
     found: set[str] = set()
     size = wanted.wanted_replicas
@@ -37,7 +39,10 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
         others = [r for r in server.replicas if r.ready and r.index != replica.index and r.index < size]
         for model, version in here:
             keeps = sum(other.index in version.occupied or other.room >= demand for other in others)
-            keeps = keeps if moves(model.name, version, live) else 0
+            if not moves(model.name, version, live):
+                keeps = 0
+                if serving_version(model) == version:
+                    found.add(model.name)
             alone = version.occupied == (replica.index,)
             if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
                 found.add(model.name)
