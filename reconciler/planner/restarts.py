@@ -30,7 +30,7 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
     keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version. An
     older version that serves, as its successor failed, is not placed again, and loses its route with the first replica.
     """
-    found: set[str] = set()
+    found = set(served_by_an_older_version(server, live))
     size = wanted.wanted_replicas
     going = sum(v.memory for r in server.replicas if r.index >= size for _, v in _on(server.name, r.index, live))
     for replica in server.replicas:
@@ -39,14 +39,21 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
         others = [r for r in server.replicas if r.ready and r.index != replica.index and r.index < size]
         for model, version in here:
             keeps = sum(other.index in version.occupied or other.room >= demand for other in others)
-            if not moves(model.name, version, live):
-                keeps = 0
-                if serving_version(model) == version:
-                    found.add(model.name)
+            keeps = keeps if moves(model.name, version, live) else 0
             alone = version.occupied == (replica.index,)
             if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
                 found.add(model.name)
     return sorted(found)
+
+
+def served_by_an_older_version(server: LiveServer, live: LiveState) -> list[str]:
+    """Returns the models on `server` that answer by a version which is not the live one, sorted."""
+    older = [(model, serving_version(model)) for model in live.models]
+    return sorted(
+        model.name
+        for model, serving in older
+        if serving is not None and serving.server == server.name and serving != model.live_version
+    )
 
 
 def _may_move(model: LiveModel, server: LiveServer, live: LiveState) -> bool:
