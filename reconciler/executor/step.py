@@ -104,7 +104,7 @@ class Step:
             try:
                 await self._cluster.perform(self._action)
             except ClusterUnavailable as error:
-                self._ledger.running(self._action, f"no answer, trying again: {error.what}")
+                self._ledger.running(self._action, f"trying again: {error.what}")
                 await asyncio.sleep(next(pauses))
             else:
                 return None

@@ -23,7 +23,7 @@ from reconciler.model.manifests import INSTANCE_LABEL, DesiredState
 from reconciler.model.plan import ActionKind, Guards, Verb
 from tests.controlplane.running import ControlPlane
 from tests.kubernetes.faults import Fault, Proxy
-from tests.kubernetes.writing import action, api_of, as_other, manifest, server_manifest
+from tests.kubernetes.writing import action, api_of, as_other, manifest, performed, server_manifest
 from tests.standin.background import Seldon
 from tests.standin.fixtures import StartSeldon
 
@@ -184,7 +184,7 @@ async def test_a_label_that_leaves_git_is_a_difference_and_goes(started: Seldon)
         git = DesiredState("", models=(replace(manifest(requirements=["sklearn"]), labels=()),))
         plan, _ = await admitted_plan(git, await cluster.observe(), Guards(), cluster)
         assert [each.kind for each in plan.actions] == [ActionKind.CHANGE]
-        await cluster.perform(plan.actions[0])
+        await performed(cluster, plan.actions[0])
         again, _ = await admitted_plan(git, await cluster.observe(), Guards(), cluster)
     assert again.actions == ()
 
@@ -197,7 +197,7 @@ async def test_a_server_shrunk_by_the_autoscaler_is_asked_for_without_a_conflict
         as_other(*where, "server.mlops.seldon.io", "other", {"spec": {"replicas": 1}}, "seldon-scheduler")
         update = action(ActionKind.UPDATE_SERVER, server_manifest("other", replicas=2, minReplicas=2))
         await cluster.observe()
-        await cluster.perform(update)
+        await performed(cluster, update)
     assert started.get("Server/other")["spec"]["replicas"] == 2
 
 

@@ -14,7 +14,7 @@ from reconciler.clusters.simulated import Rules
 from reconciler.model.notice import Notice, Summary
 from reconciler.model.plan import ActionKind
 from tests.kubernetes.faults import Fault, Proxy
-from tests.kubernetes.writing import Writes, action, api_of, as_other, server_manifest
+from tests.kubernetes.writing import Writes, action, api_of, as_other, performed, server_manifest
 from tests.standin.fixtures import StartSeldon
 
 IRIS = Subject("Model", "iris", "0000-1")
@@ -81,7 +81,7 @@ async def test_what_was_taken_back_from_the_autoscaler_is_an_event_on_the_server
     where = (found.control_plane, found.namespace, "server.mlops.seldon.io", "mlserver")
     as_other(*where, {"spec": {"replicas": 1}}, "seldon-scheduler")
     await cluster.observe()
-    await cluster.perform(action(ActionKind.UPDATE_SERVER, size))
+    await performed(cluster, action(ActionKind.UPDATE_SERVER, size))
     await cluster.close()
     told = json.loads(found.kubectl("get", "events", "-o", "json"))["items"]
     assert [each["message"] for each in told] == ["took back spec.replicas from seldon-scheduler"]

@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 
+from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.ownership import HANDOVER, REPLICAS, Owner, owned, owners
 from reconciler.clusters.kubernetes.resources import MODELS, SERVERS
 from reconciler.errors import ActionRefused
@@ -295,3 +296,14 @@ async def test_a_hundred_writes_at_once_are_all_taken(writes: Writes) -> None:
     await asyncio.gather(*(writes.perform(ActionKind.LOAD, manifest(name)) for name in names))
     assert {found["metadata"]["name"] for found in (await writes.api.list(MODELS)).items} == set(names)
     assert (await writes.api.list(SERVERS)).items == []
+
+
+async def test_what_somebody_wrote_to_since_it_was_looked_at_is_not_written_over(
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
+) -> None:
+    looked_at = await writes.perform(ActionKind.LOAD, manifest(memory="100k"))
+    as_other(seldon_kinds, namespace, "model", "iris", {"spec": {"maxReplicas": 4}}, "somebody")
+    with pytest.raises(Changed, match="since it was looked at"):
+        await writes.writer.perform(action(ActionKind.CHANGE, manifest(memory="100k", replicas=2)), looked_at)
+    live = await writes.live(MODELS, "iris")
+    assert (live["spec"]["maxReplicas"], live["spec"]["replicas"]) == (4, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import itertools
 import json
@@ -10,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from reconciler.clusters.base import Cluster
+from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.api import Api
 from reconciler.clusters.kubernetes.connection import Address, connect
 from reconciler.clusters.kubernetes.lock import Fence
@@ -84,6 +87,19 @@ class Writes:
         found = await self.api.get(resource, name)
         assert found is not None
         return found
+
+
+async def performed(cluster: Cluster, wanted: Action) -> None:
+    """Performs an action as the executor does: what changed since it was looked at is looked at again."""
+    for _ in range(30):
+        try:
+            await cluster.perform(wanted)
+        except Changed:
+            await asyncio.sleep(0.1)
+            await cluster.observe()
+        else:
+            return
+    raise AssertionError(f"{wanted.id}: changed again and again")
 
 
 def as_other(control_plane: ControlPlane, namespace: str, kind: str, name: str, patch: Json, manager: str) -> None:

@@ -33,6 +33,10 @@ class Refused(ActionRefused):
         self.causes = causes
 
 
+class Changed(ClusterUnavailable):
+    """Somebody wrote to the object since it was looked at: what the write was to rest on has to be looked at again."""
+
+
 class NotFound(Refused):
     """404: there is no such object, or no such kind."""
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from reconciler.clusters.kubernetes import admission, lock, permissions
+from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.api import Api, Json
 from reconciler.clusters.kubernetes.conditions import ROOM_SOURCE, Conditions
 from reconciler.clusters.kubernetes.ownership import Kept
@@ -118,6 +119,7 @@ class KubernetesCluster:
         self._news = asyncio.Event()
         self._view = View()
         self._latest: LiveState | None = None
+        self._generations: dict[tuple[Resource, str], int | None] = {}
         api.written = self._written
         self._models = Watched(api, MODELS, self._news.set, slim=slim)
         self._servers = Watched(api, SERVERS, self._news.set, slim=slim)
@@ -135,7 +137,16 @@ class KubernetesCluster:
         """Writes what `action` asks for; see `Cluster.perform`."""
         if self._latest is None:
             await self._look()
-        await self._writer.perform(action, *self._known(action))
+        kind = self._kind_of(action)
+        live, model = self._known(action)
+        seen = self._generations.get((kind.resource, name_of(action)))
+        if live is not None and seen is not None and live["metadata"].get("generation") != seen:
+            raise Changed(f"{kind.resource.kind} {name_of(action)} changed since it was looked at")
+        try:
+            await self._writer.perform(action, live, model)
+        except Changed:
+            await kind.stop()  # what is known of it may be old: the next look lists
+            raise
 
     async def admit(self, plan: Plan) -> Admission:
         """Asks whether what `plan` writes would be taken; see `Admits.admit`."""
@@ -173,11 +184,14 @@ class KubernetesCluster:
 
     def _known(self, action: Action) -> tuple[Json | None, LiveModel | None]:
         """Returns the object that `action` writes to, and the model as it was observed last."""
-        kind = self._servers if action.kind in _ON_SERVERS else self._models
-        if action.kind in (ActionKind.APPLY, ActionKind.REMOVE):
-            kind = self._experiments if action.subject.startswith("Experiment/") else self._pipelines
+        kind = self._kind_of(action)
         model = self._latest.model(action.subject) if self._latest is not None else None
         return kind.objects.get(name_of(action)), model
+
+    def _kind_of(self, action: Action) -> Watched:
+        if action.kind in (ActionKind.APPLY, ActionKind.REMOVE):
+            return self._experiments if action.subject.startswith("Experiment/") else self._pipelines
+        return self._servers if action.kind in _ON_SERVERS else self._models
 
     async def record_failure(self, model: str, failure: Failure | None) -> None:
         """Keeps on the model's object that a version failed to load; see `Cluster.record_failure`."""
@@ -255,12 +269,19 @@ class KubernetesCluster:
             assert isinstance(report, Reported)
             live = replace(self._view.live_state(seen, report, now), room_source=SCHEDULER)
         self._latest = live
+        written = (self._models, self._servers, self._experiments, self._pipelines)
+        self._generations = {
+            (kind.resource, name): found["metadata"].get("generation")
+            for kind in written
+            for name, found in kind.objects.items()
+        }
         return live
 
     def _written(self, resource: Resource, found: Json) -> None:
         for kind in self._kinds:
             if kind.resource == resource:
                 kind.wrote(found)
+                self._generations[resource, found["metadata"]["name"]] = found["metadata"].get("generation")
 
     async def _stop(self) -> None:
         for kind in self._kinds:

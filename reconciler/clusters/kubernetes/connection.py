@@ -36,6 +36,9 @@ SILENCE_SECONDS = 30.0
 _CLOSE = aiohttp.ClientWSTimeout(ws_close=1.0)
 """Seconds within which the other side of a WebSocket has to say goodbye as well."""
 
+STREAM_SILENCE_SECONDS = 90.0
+"""The same for a watch, on which the API server sends a bookmark about every minute."""
+
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between the tries of what may be asked again."""
 
@@ -164,7 +167,9 @@ class Connection:
         seconds: float | None,
         about: str,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=10, sock_read=SILENCE_SECONDS if seconds else None)
+        limits = aiohttp.ClientTimeout(
+            total=seconds, sock_connect=10, sock_read=SILENCE_SECONDS if seconds else STREAM_SILENCE_SECONDS
+        )
         for attempt in (1, 2):
             answer = await self._send(method, path, query, body, content_type, limits)
             try:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.clusters.kubernetes.answers import Conflict, NotFound
+from reconciler.clusters.kubernetes.answers import Changed, Conflict, NotFound
 from reconciler.clusters.kubernetes.api import Api
 from reconciler.clusters.kubernetes.documents import Apply, adoption, carried_apply, model_apply, server_apply
 from reconciler.clusters.kubernetes.lock import Fence
@@ -94,7 +94,8 @@ class Writer:
 
         Raises:
             ActionRefused: the API server, or an owner of a field, says no; or a probe found no room.
-            ClusterUnavailable: it is not known whether it was taken. LockLost: another may write now.
+            ClusterUnavailable: it is not known whether it was taken. Changed: it was not, as somebody wrote to the
+                object since `live`. LockLost: another may write now.
         """
         if action.kind in _NOTHING:
             return None
@@ -129,26 +130,31 @@ class Writer:
         return apply
 
     async def _apply(self, action: Action, apply: Apply, live: Mapping[str, Any] | None) -> Json:
+        """Applies to the very state that `live` is: what was checked before the write holds at the write."""
         if live is not None and not apply.partial:
-            await self._take_leftovers(action, apply, live)
-        if apply.handover is not None:
-            async with self._fence.passed():
-                await self._api.apply(apply.resource, apply.handover, manager=HANDOVER, force=True)
+            live = await self._take_leftovers(action, apply, live)
         try:
-            return await self._sent(apply, force=False)
+            if apply.handover is not None:
+                async with self._fence.passed():
+                    document = _at(apply.handover, live)
+                    live = await self._api.apply(apply.resource, document, manager=HANDOVER, force=True)
+            return await self._sent(apply, live, force=False)
         except Conflict as error:
-            return await self._settle(action, apply, error)
+            return await self._settle(action, apply, live, error)
 
-    async def _sent(self, apply: Apply, *, force: bool) -> Json:
+    async def _sent(self, apply: Apply, live: Mapping[str, Any] | None, *, force: bool) -> Json:
         async with self._fence.passed():
-            return await self._api.apply(apply.resource, apply.document, force=force)
+            return await self._api.apply(apply.resource, _at(apply.document, live), force=force)
 
-    async def _settle(self, action: Action, apply: Apply, error: Conflict) -> Json:
+    async def _settle(self, action: Action, apply: Apply, live: Mapping[str, Any] | None, error: Conflict) -> Json:
         """Takes back what is ours to take back; names everything else."""
-        fields = await self._contested(action, apply, error)
+        fields = await self._contested(action, apply, error, live)
         if not self._force and not all(_ours_to_take(action, each) for each in fields):
             raise refusal(apply.resource.kind, name_of(action), fields) from error
-        found = await self._sent(apply, force=True)
+        try:
+            found = await self._sent(apply, live, force=True)
+        except Conflict as again:
+            raise await self._mistaken(action, apply, live, again) from again
         told = ", ".join(
             f"{each.field[1:]} from {' and '.join(each.managers)}" for each in fields if _worth_saying(each)
         )
@@ -156,34 +162,46 @@ class Writer:
             self._say(action, f"took back {told}")
         return found
 
-    async def _contested(self, action: Action, apply: Apply, error: Conflict) -> list[Contested]:
+    async def _contested(
+        self, action: Action, apply: Apply, error: Conflict, live: Mapping[str, Any] | None
+    ) -> list[Contested]:
         names = [cause.field for cause in error.causes if cause.reason == "FieldManagerConflict"]
         if not names:
-            raise ActionRefused(
-                f"{apply.resource.kind} {name_of(action)} is not the object that was planned for",
-                why=error.why,
-                fix="plan again",
-            ) from error
+            raise await self._mistaken(action, apply, live, error) from error
         found = await self._api.get(apply.resource, name_of(action))
         return contested(names, apply.document, found)
 
-    async def _take_leftovers(self, action: Action, apply: Apply, live: Mapping[str, Any]) -> None:
-        """What others wrote and Git has not would stay, and be a difference for ever."""
+    async def _mistaken(
+        self, action: Action, apply: Apply, live: Mapping[str, Any] | None, error: Conflict
+    ) -> ActionRefused | Changed:
+        """Returns what a conflict means that is none of field managers: another state, or another object."""
+        found = await self._api.get(apply.resource, name_of(action))
+        if live is not None and found is not None and found["metadata"]["uid"] == live["metadata"]["uid"]:
+            return Changed(f"{apply.resource.kind} {name_of(action)} changed since it was looked at", why=error.why)
+        what = f"{apply.resource.kind} {name_of(action)} is not the object that was planned for"
+        return ActionRefused(what, why=error.why, fix="plan again")
+
+    async def _take_leftovers(self, action: Action, apply: Apply, live: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What others wrote and Git has not would stay, and be a difference for ever. Returns the object afterwards."""
         left = _leftovers(action, apply, live)
         if not left:
-            return
+            return live
         if not self._force:
             raise refusal(apply.resource.kind, name_of(action), left)
         found = await self._api.get(apply.resource, name_of(action))
-        if found is None or found["metadata"]["uid"] != live["metadata"]["uid"]:
-            return  # the apply that follows is refused
+        if found is None or found["metadata"]["resourceVersion"] != live["metadata"].get("resourceVersion"):
+            raise Changed(f"{apply.resource.kind} {name_of(action)} changed since it was looked at")
         metadata = {
             "resourceVersion": found["metadata"]["resourceVersion"],
             "managedFields": seized(found, [each.field for each in left]),
         }
         async with self._fence.passed():
-            await self._api.merge(apply.resource, name_of(action), {"metadata": metadata})
+            try:
+                found = await self._api.merge(apply.resource, name_of(action), {"metadata": metadata})
+            except Conflict as error:
+                raise await self._mistaken(action, apply, live, error) from error
         self._say(action, f"took over {', '.join(each.field[1:] for each in left)}, which Git does not have")
+        return found
 
     async def admitted(self, action: Action, live: Mapping[str, Any] | None, model: LiveModel | None = None) -> None:
         """Asks the API server whether it would take what `action` writes. Writes nothing. Raises as `perform`."""
@@ -193,7 +211,7 @@ class Writer:
         try:
             await self._api.apply(apply.resource, apply.document, force=self._force, dry_run=True)
         except Conflict as error:
-            fields = await self._contested(action, apply, error)
+            fields = await self._contested(action, apply, error, live)
             if not all(_ours_to_take(action, each) for each in fields):
                 known = {each.field for each in fields}
                 left = [*fields, *(each for each in left if each.field not in known)]
@@ -229,6 +247,14 @@ class Writer:
                 return await self._api.merge(MODELS, name, patch, manager=RECORDS_MANAGER)
             except NotFound:
                 return None
+
+
+def _at(document: Mapping[str, Any], live: Mapping[str, Any] | None) -> Json:
+    """Returns `document` to be applied to no other state than `live`."""
+    revision = None if live is None else live["metadata"].get("resourceVersion")
+    if not revision:
+        return dict(document)
+    return {**document, "metadata": {**document["metadata"], "resourceVersion": revision}}
 
 
 def name_of(action: Action) -> str:
