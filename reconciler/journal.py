@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from reconciler.clusters.base import Tells
 from reconciler.errors import ReconcilerError, ReportError
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
+from reconciler.reports.notices import notices, summary
 from reconciler.reports.report import Context, Report, Verdict, closed, planned, running, with_outcome
 from reconciler.reports.sinks import BranchSink, FileSink
 
@@ -43,10 +45,11 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Where reports are kept. Writing may block."""
+    """Where reports are kept, and where it is told in a few words. Writing to the first two may block."""
 
     file: FileSink | None = None
     branch: BranchSink | None = None
+    cluster: Tells | None = None
 
 
 class Journal:
@@ -102,6 +105,8 @@ class Journal:
     async def _write(self, report: Report) -> None:
         for write in (self._to_file, self._to_branch):
             await asyncio.to_thread(self._keep, write, report)
+        if self._sinks.cluster is not None:
+            await self._sinks.cluster.tell(notices(report), summary(report))
 
     def _to_file(self, report: Report) -> None:
         self._written_at = self._clock()

@@ -220,7 +220,10 @@ class Settings:
     )
     as_: str = _setting("", _text, "user to impersonate on Kubernetes", shown="nobody")
     seldon_scheduler: str = _setting(
-        "", _text, "address HOST:PORT of the gRPC of Seldon's scheduler", shown="found by itself"
+        "", _text, "address HOST:PORT of the gRPC of Seldon's scheduler; none to do without it", shown="found by itself"
+    )
+    seldon_scheduler_tls: Path | None = _setting(
+        None, _path, "folder with ca.crt, tls.crt and tls.key for the gRPC of Seldon's scheduler", shown="plain text"
     )
     force_conflicts: bool = _setting(
         False, _boolean, "take over fields that somebody else manages on Kubernetes, instead of refusing"

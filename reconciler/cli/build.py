@@ -84,7 +84,7 @@ async def _kubernetes(settings: Settings) -> Cluster:
 
     address = Address(settings.kubeconfig, settings.context or None, settings.namespace or None, settings.as_ or None)
     terms = Terms(settings.instance, settings.force_conflicts)
-    return await open_cluster(address, settings.seldon_scheduler, terms)
+    return await open_cluster(address, settings.seldon_scheduler, terms, settings.seldon_scheduler_tls)
 
 
 def _local(settings: Settings) -> Cluster:
@@ -148,6 +148,7 @@ def one_pass(
     Args:
         to_git: report to the repository. exactly: refuses, by raising, any plan but one, which no other one follows.
     """
+    from reconciler.clusters.base import Tells  # noqa: PLC0415 - see above
     from reconciler.journal import Journal, Sinks  # noqa: PLC0415 - see above
     from reconciler.reconcile import reconcile  # noqa: PLC0415 - see above
     from reconciler.reports.sinks import BranchSink, FileSink  # noqa: PLC0415 - see above
@@ -157,6 +158,7 @@ def one_pass(
     sinks = Sinks(
         file=FileSink(settings.report_file) if settings.report_file else None,
         branch=BranchSink(repository, branch, settings.instance, settings.report_history) if branch else None,
+        cluster=cluster if isinstance(cluster, Tells) else None,
     )
     holder = f"instance {settings.instance}, process {os.getpid()} on {socket.gethostname()}"
     terms = Terms(holder, settings.lock_timeout, settings.wait_timeout)

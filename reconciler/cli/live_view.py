@@ -15,6 +15,8 @@ from reconciler.model.quantity import format_bytes
 
 def print_live(live: LiveState, console: Console) -> None:
     """Prints servers, models, and what is carried along: one line for each server replica and each of the others."""
+    if live.unverified:
+        console.print(f"Unverified: {live.unverified}\n", soft_wrap=True)
     if not live.servers and not live.models:
         console.print("The cluster is empty: no servers, no models.")
         return
@@ -28,6 +30,8 @@ def print_live(live: LiveState, console: Console) -> None:
     for model in live.models:
         models.add_row(*_model_row(model))
     console.print(servers)
+    if live.room_source:
+        console.print(f"Room as told by {live.room_source}.")
     console.print()
     console.print(models)
     if live.carried:
@@ -42,6 +46,8 @@ def live_json(live: LiveState) -> dict[str, Any]:
     return {
         "servers": [_server_json(server) for server in live.servers],
         "models": [_model_json(m) for m in live.models],
+        "unverified": live.unverified,
+        "roomSource": live.room_source,
         "pipelines": [_carried_json(pipeline) for pipeline in live.pipelines],
         "experiments": [_carried_json(experiment) for experiment in live.experiments],
     }

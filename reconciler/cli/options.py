@@ -20,7 +20,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.settings import TABLE, Setting, load
 
 SOURCE = ("repo", "ref", "path", "cache", "git_credentials")
-KUBERNETES = ("kubeconfig", "context", "namespace", "as_", "seldon_scheduler")
+KUBERNETES = ("kubeconfig", "context", "namespace", "as_", "seldon_scheduler", "seldon_scheduler_tls")
 CLUSTER = ("cluster", "state", *KUBERNETES, "instance")
 PLANNING = (*SOURCE, *CLUSTER, "only", "max_deletions", "headroom", "default_model_memory", "probe", "force_conflicts")
 EXECUTION = (*PLANNING, "wait_timeout", "lock_timeout", "report_file")
@@ -28,7 +28,7 @@ REPORTING = (*EXECUTION, "reports_branch", "report_history")
 SHOWING = ("output", "no_color")
 
 _TEXT_OR_JSON = "how to print: text or json"
-_METAVARS = {"only": "MODEL"}
+_METAVARS = {"only": "MODEL", "seldon_scheduler": "HOST:PORT", "seldon_scheduler_tls": "FOLDER"}
 
 SettingsFile = Annotated[
     Path | None,

@@ -36,6 +36,7 @@ from typing import Protocol, runtime_checkable
 
 from reconciler.model.admission import Admission
 from reconciler.model.live import Failure, LiveState
+from reconciler.model.notice import Notice, Summary
 from reconciler.model.plan import Action, Plan
 
 
@@ -99,4 +100,13 @@ class Admits(Protocol):
         Raises:
             ClusterUnavailable: no answer. ActionRefused: something is not allowed that the plan cannot do without.
         """
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A cluster on which people can be told what a pass does, as Events on the objects and a summary."""
+
+    async def tell(self, notices: tuple[Notice, ...], summary: Summary) -> None:
+        """Tells it as well as it can be done at the moment; raises nothing and takes seconds at most."""
         ...

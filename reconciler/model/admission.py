@@ -10,7 +10,8 @@ class Refusal:
     """One object that would not be taken.
 
     Attributes:
-        kind: `Model` or `Server`. detail: who says no, and why. fix: what would help, may be empty.
+        kind: `Model`, `Server`, `Experiment` or `Pipeline`. detail: who says no, and why.
+        fix: what would help, may be empty.
     """
 
     kind: str

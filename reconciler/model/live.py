@@ -279,6 +279,9 @@ class LiveState:
         experiments, pipelines: likewise; empty where the cluster has none of that kind (`Traits.carries`).
         hold: why routes do not follow what is loaded for the moment, so that nothing may be changed; empty if they do.
             On Seldon, after a restart of the scheduler (docs/seldon.md, "Servers").
+        unverified: why what is shown could not be confirmed by whoever schedules; empty if it was. Then nothing that
+            takes room is done before a probe has asked for it.
+        room_source: where the room of replicas is known from, in words for people; empty where there is only one way.
     """
 
     observed_at: float
@@ -287,6 +290,8 @@ class LiveState:
     server_configs: tuple[ServerConfig, ...] = ()
     traits: Traits = SELDON_TRAITS
     hold: str = ""
+    unverified: str = ""
+    room_source: str = ""
     experiments: tuple[LiveExperiment, ...] = ()
     pipelines: tuple[LivePipeline, ...] = ()
 

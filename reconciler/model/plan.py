@@ -106,6 +106,7 @@ class Reason(enum.StrEnum):
     AVAILABLE_ONLY = "asked for what is available, so that a new version is no outage"
     LEAK = "the scheduler has no room for it, against all reckoning"
     AUTOSCALER = "Seldon's autoscaler would take a replica away that others need"
+    UNVERIFIED = "nothing confirms that there is room"
     NOT_TAKEN_IN = "what was written last is not taken in yet"
     PROGRESSING = "still growing, shrinking or moving"
     NOT_WHOLE = "not whole: fewer replicas available than asked"
@@ -241,6 +242,7 @@ class Plan:
         actions: in an order that respects all edges.
         next_step_at: Unix time at which something held becomes due, None when nothing does.
         guards: what it was planned under.
+        unverified, room_source: of the live state that it was planned from.
     """
 
     instance: str
@@ -252,6 +254,8 @@ class Plan:
     capacity: tuple[Capacity, ...] = ()
     next_step_at: float | None = None
     guards: Guards = Guards()
+    unverified: str = ""
+    room_source: str = ""
 
     def action(self, action_id: str) -> Action:
         """Returns the action of that id. Raises KeyError when there is none."""

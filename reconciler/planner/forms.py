@@ -19,7 +19,7 @@ from reconciler.model.manifests import ModelManifest
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason
 from reconciler.planner import actions as build
 from reconciler.planner.situation import Situation
-from reconciler.planner.unit import Need, Priority, Release, Unit, chained
+from reconciler.planner.unit import Need, Priority, Release, Unit, action_id, chained
 
 
 def load_new(situation: Situation, decision: Decision, wait_deleted: bool = False) -> Unit:
@@ -173,13 +173,30 @@ def change(
     detail = f"replicas {version.wanted} → {wanted}" if wanted != version.wanted else ""
     memory = version.memory or situation.memory or 0
     action = build.change(manifest, decision.reason, version, memory, detail=detail)
-    need = None
+    need, asking = None, []
     if growth:
         occupied = frozenset(version.occupied)
-        need = Need(action.id, memory, growth, frozenset(), version.server, occupied)
+        asking = _asked_growth(situation, manifest, version, growth, action) if situation.unverified else []
+        asked_by = asking[0].id if asking else None
+        need = Need(action.id, memory, growth, frozenset(), version.server, occupied, asked_by)
     newer = [v for v in situation.live.versions if restores and v.number > version.number and v.occupied]
     going = build.retire(manifest, newer, decision.reason)
-    return Unit(decision, Priority.GROWTH, chained([*going, action]), need, build.unloads(going, newer))
+    return Unit(decision, Priority.GROWTH, chained([*going, *asking, action]), need, build.unloads(going, newer))
+
+
+def _asked_growth(
+    situation: Situation, manifest: ModelManifest, version: LiveVersion, growth: int, action: Action
+) -> list[Action]:
+    """Returns the probe before a growth in place, of as many replicas as are added, on the server it is on.
+
+    It may be placed beside replicas that the version has already, so only what it refuses is certain. Where the
+    scheduler can be asked what is free, it is not worth the while.
+    """
+    if not situation.probes or not version.server:
+        return []
+    spec = dataclasses.replace(manifest.spec, replicas=growth, min_replicas=None, server=version.server)
+    probe = build.probe(dataclasses.replace(manifest, spec=spec), action.reason, version.memory or situation.memory)
+    return [dataclasses.replace(probe, id=action_id(probe.kind, manifest.name, action.digest), digest=action.digest)]
 
 
 def retrigger(situation: Situation, decision: Decision, priority: Priority = Priority.GROWTH) -> Unit:

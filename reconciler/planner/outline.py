@@ -17,14 +17,14 @@ from reconciler.planner.carried_order import carry, with_edges
 from reconciler.planner.guards import guard_deletions
 from reconciler.planner.ordering import Arrangement, arrange
 from reconciler.planner.references import Needed, keep_what_is_needed
-from reconciler.planner.refusals import Refusals, of_model, of_server
+from reconciler.planner.refusals import Refusals, of_carried, of_model, of_server
 from reconciler.planner.retirement import retire
 from reconciler.planner.servers import Outlook, ServerVerdict, decide_server, outlook
 from reconciler.planner.shortfall import shortfall
 from reconciler.planner.situation import Situation
 from reconciler.planner.table import decide, unfinished
 from reconciler.planner.unit import Unit
-from reconciler.planner.verdicts import Verdict
+from reconciler.planner.verdicts import Verdict, kept_as_is
 
 _KINDS = ("Server", "Model", "Pipeline", "Experiment")
 """In the order in which a plan tells of them."""
@@ -69,7 +69,7 @@ def outline(
     verdicts = _decide_models(desired, live, guards, known or {})
     models = [of_model(_selected(verdict, guards), refusals or {}) for verdict in verdicts.values()]
     servers = [of_server(verdict, refusals or {}) for verdict in _decide_servers(desired, live, guards)]
-    carried = decide_carried(desired, live, guards)
+    carried = [of_carried(verdict, refusals or {}) for verdict in decide_carried(desired, live, guards)]
     if guards.only:
         servers = [_untouched(verdict) if verdict.late else verdict for verdict in servers]
         carried = [_left_out(verdict) if verdict.action else verdict for verdict in carried]
@@ -82,7 +82,8 @@ def outline(
 
 def outline_unfinished(live: LiveState, guards: Guards) -> Outline:
     """The same without a valid commit: only what was under way is decided about."""
-    situations = (Situation(m.name, None, m, guards, live.traits, "", live.observed_at) for m in live.models)
+    unsure = bool(live.unverified)
+    situations = (Situation(m.name, None, m, guards, live.traits, "", live.observed_at, unsure) for m in live.models)
     found = {s.name: verdict for s in situations if (verdict := unfinished(s)) is not None}
     return _arranged(found, Needed(list(found.values()), []), [], live, guards)
 
@@ -169,12 +170,15 @@ def _decide_models(
     models = {model.name: model for model in live.models}
 
     def situation(name: str) -> Situation:
-        return Situation(
-            name, manifests.get(name), models.get(name), guards, live.traits, desired.commit, live.observed_at
-        )
+        desire, model, unsure = manifests.get(name), models.get(name), bool(live.unverified)
+        return Situation(name, desire, model, guards, live.traits, desired.commit, live.observed_at, unsure)
 
     names = sorted(manifests.keys() | models.keys())
-    return {name: known[name] if name in known else decide(situation(name)) for name in names}
+    return {name: known[name] if name in known else _decided(situation(name)) for name in names}
+
+
+def _decided(situation: Situation) -> Verdict:
+    return kept_as_is(situation, decide(situation))
 
 
 def _decide_servers(desired: DesiredState, live: LiveState, guards: Guards) -> list[ServerVerdict]:

@@ -62,6 +62,8 @@ def _plan(found: Outline, live: LiveState, guards: Guards) -> Plan:
         capacity=capacity(found.arrangement, live, found.late),
         next_step_at=found.due,
         guards=guards,
+        unverified=live.unverified,
+        room_source=live.room_source,
     )
 
 

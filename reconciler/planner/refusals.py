@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from reconciler.model.admission import Refusal
 from reconciler.model.plan import Decision, Reason, Verb
+from reconciler.planner.carried import CarriedVerdict, without_action
 from reconciler.planner.servers import ServerVerdict
 from reconciler.planner.verdicts import Verdict
 
@@ -29,6 +30,14 @@ def of_server(verdict: ServerVerdict, refusals: Refusals) -> ServerVerdict:
     refusal = refusals.get(("Server", verdict.decision.name))
     touched = verdict.early is not None or verdict.late is not None
     return ServerVerdict(_blocked(verdict.decision, refusal)) if refusal is not None and touched else verdict
+
+
+def of_carried(verdict: CarriedVerdict, refusals: Refusals) -> CarriedVerdict:
+    """Returns `verdict`, or that what is carried along stays as it is because its object would not be taken."""
+    refusal = refusals.get((verdict.decision.kind, verdict.decision.name))
+    if refusal is None or verdict.action is None:
+        return verdict
+    return without_action(verdict, Verb.BLOCKED, Reason.NOT_ADMITTED, refusal.detail, refusal.fix)
 
 
 def _blocked(decision: Decision, refusal: Refusal) -> Decision:

@@ -19,7 +19,8 @@ from reconciler.planner.ownership import marked, metadata_differs
 class Situation:
     """One model: `desired` is None when Git has none of that name, `live` when the cluster has none; never both.
 
-    `commit` is the desired state's, `now` the Unix time of the observation. What several rows ask is reckoned once.
+    `commit` is the desired state's, `now` the Unix time of the observation. `unverified` is whether what is live was
+    confirmed by nobody (`LiveState.unverified`). What several rows ask is reckoned once.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Situation:
     traits: Traits
     commit: str
     now: float
+    unverified: bool = False
 
     @property
     def ours(self) -> bool:
@@ -113,9 +115,17 @@ class Situation:
         """Whether the scheduler is asked before a load (docs/planning-decisions.md, "Probes")."""
         if not self.traits.leaks or self.guards.probe is ProbePolicy.NEVER:
             return False
+        if self.unverified:
+            return True
         version = self.live_version
         refused = version is not None and version.state is VersionState.SCHEDULE_FAILED
         return refused or self.serving is not None or self.guards.probe is ProbePolicy.ALWAYS
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether a new version may be an outage: what is live is not known for sure, and nothing may be asked."""
+        there = self.live is not None and (self.serving is not None or any(v.occupied for v in self.live.versions[:-1]))
+        return there and self.unverified and self.traits.leaks and self.guards.probe is ProbePolicy.NEVER
 
     @property
     def policy(self) -> ModelPolicy:

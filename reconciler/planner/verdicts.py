@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.live import LiveVersion
-from reconciler.model.plan import Decision, Reason, Verb
+from reconciler.model.plan import ActionKind, Decision, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.situation import Situation
 from reconciler.planner.unit import Unit
 
 GAP = "; off the air until the new version is loaded"
 """What has to be said of every form that leaves a gap."""
+
+UNVERIFIED = "Seldon's scheduler does not answer, and no probe may ask it; a version that it cannot place is an outage"
+UNVERIFIED_FIXES = ("give the address of Seldon's scheduler with --seldon-scheduler HOST:PORT", "or allow --probe auto")
+"""What is said of new versions where nothing confirms that there is room."""
 
 _IN_PLACE = ("replicas", "minReplicas", "maxReplicas", "logger.percent")
 
@@ -50,6 +54,22 @@ def unknown_memory(situation: Situation, row: int) -> Verdict:
     fixes = ("set spec.memory to what one replica needs", "or give defaultModelMemory in the settings to reckon with")
     detail = "how much room the load needs is unknown; the scheduler would count it as 0"
     return say(situation, row, Verb.BLOCKED, Reason.UNKNOWN_MEMORY, detail, fixes)
+
+
+def kept_as_is(situation: Situation, verdict: Verdict) -> Verdict:
+    """Returns `verdict`, or that it is blocked: a new version is an outage where it cannot be placed.
+
+    Whether it can nobody confirms, and nothing may be asked. What is under way is finished all the same.
+    """
+    loads = verdict.unit.actions if verdict.unit is not None else ()
+    if not situation.unsafe or not any(a.kind is ActionKind.LOAD and a.number is None for a in loads):
+        return verdict
+    assert verdict.unit is not None
+    decision = replace(
+        verdict.decision, verb=Verb.BLOCKED, reason=Reason.UNVERIFIED, detail=UNVERIFIED, fixes=UNVERIFIED_FIXES
+    )
+    rest = verdict.unit.otherwise
+    return Verdict(decision, None if rest is None else replace(rest, decision=decision), verdict.due)
 
 
 def version_detail(situation: Situation) -> str:

@@ -7,6 +7,8 @@ after all of the wave before it.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.planner.room import Replica, Rooms
@@ -60,7 +62,7 @@ class Waves:
             for member in _unique(waves):
                 self._blur(member)
         else:
-            reach = frozenset(self.rooms.reach(need))
+            reach = self._reach(need)
             for wave in waves:
                 wave.before = frozenset(m.need.action for m in wave.members) or wave.before
                 wave.members = []
@@ -97,7 +99,14 @@ class Waves:
         for other in others:
             for replica in other.taken if other.surely else ():
                 more[replica] = more.get(replica, 0) + other.need.amount
-        return frozenset(self.rooms.reach(need, more))
+        return self._reach(need, more)
+
+    def _reach(self, need: Need, more: Mapping[Replica, int] | None = None) -> frozenset[Replica]:
+        """Where `need` may land; the probe that asks for it may also land where its version is already."""
+        reach = frozenset(self.rooms.reach(need, more))
+        if need.asked_by is None or not need.occupied:
+            return reach
+        return reach | frozenset(self.rooms.reach(dataclasses.replace(need, occupied=frozenset()), more))
 
     def _fits_beside(self, member: _Member, everyone: list[_Member], booked: list[_Member]) -> bool:
         """Whether `member` is placed even if all others are in flight, wherever they are."""

@@ -27,6 +27,7 @@ from reconciler.reports.words import (
     moment,
     numbers_of,
     reason_words,
+    room_words,
     share,
     time_words,
     took,
@@ -71,6 +72,8 @@ def _about(report: Report) -> Iterator[str]:
         "path": context.path,
         "commit": commit_words(context),
         "cluster": f"{context.cluster}, as instance {context.instance}",
+        "room": room_words(report),
+        "unverified": report.unverified,
         "time": time_words(report),
         "exit code": str(report.exit_code),
     }

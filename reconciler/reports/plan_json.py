@@ -84,6 +84,8 @@ def _plan(plan: Plan) -> Json:
         "actions": [_action(action, secrets) for action in plan.actions],
         "capacity": [capacity_json(capacity) for capacity in plan.capacity],
         "nextStepAt": iso(plan.next_step_at),
+        "unverified": plan.unverified,
+        "roomSource": plan.room_source,
         "guards": {
             "maxDeletions": plan.guards.max_deletions,
             "headroom": plan.guards.headroom,

@@ -88,6 +88,7 @@ class Report:
 
     Attributes:
         ended_at: Unix time in seconds, None while it runs. next_step_at: when something held becomes due.
+        unverified: why the live state could not be confirmed, empty if it was. room_source: where room is known from.
         exit_code: that of the command, were it to end now. secrets: values that must not be told; never rendered.
         standing: the part of the summary that no outcome changes, reckoned once: news come by the thousand.
     """
@@ -104,6 +105,8 @@ class Report:
     error: Trouble | None = None
     ended_at: float | None = None
     next_step_at: float | None = None
+    unverified: str = ""
+    room_source: str = ""
     secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     standing: str = field(default="", repr=False, compare=False)
 
@@ -128,6 +131,8 @@ def planned(plan: Plan, context: Context) -> Report:
         actions=tuple(_reported(action, secrets) for action in plan.actions),
         capacity=plan.capacity,
         next_step_at=plan.next_step_at,
+        unverified=clean(plan.unverified, secrets),
+        room_source=plan.room_source,
         secrets=secrets,
         standing=summary_of_standing(decisions),
     )

@@ -39,6 +39,8 @@ def report_json(report: Report) -> bytes:
         "startedAt": iso(context.started_at),
         "endedAt": iso(report.ended_at),
         "nextStepAt": iso(report.next_step_at),
+        "unverified": report.unverified,
+        "roomSource": report.room_source,
         "decisions": [decision_json(decision) for decision in report.decisions],
         "actions": [{**action_json(a, a.detail), "outcome": _outcome_json(a.outcome)} for a in report.actions],
         "capacity": [capacity_json(capacity) for capacity in report.capacity],
@@ -83,6 +85,8 @@ def _report(data: Mapping[str, Any]) -> Report:
         error=None if error is None else Trouble(**error),
         ended_at=from_iso(data["endedAt"]),
         next_step_at=from_iso(data["nextStepAt"]),
+        unverified=data.get("unverified", ""),  # reports written before there was such a thing have none
+        room_source=data.get("roomSource", ""),
     )
 
 

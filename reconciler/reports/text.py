@@ -27,6 +27,7 @@ from reconciler.reports.words import (
     moment,
     numbers_of,
     reason_words,
+    room_words,
     share,
     time_words,
     took,
@@ -104,6 +105,8 @@ def _about(report: Report) -> RenderableType:
         "repository": place,
         "commit": commit_words(context),
         "cluster": f"{context.cluster}, as instance {context.instance}",
+        "room": room_words(report),
+        "unverified": report.unverified,
         "time": time_words(report),
     }
     grid = Table.grid(padding=(0, 2))

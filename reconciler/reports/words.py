@@ -121,3 +121,8 @@ def commit_words(context: Context) -> str:
 def share(amount: int, capacity: Capacity) -> str:
     """Returns bytes and their share of the limit, such as `300k (27 %)`."""
     return f"{format_bytes(amount)} ({100 * amount // capacity.limit} %)" if capacity.limit else format_bytes(amount)
+
+
+def room_words(report: Report) -> str:
+    """Returns where the room of server replicas is known from, empty where there is only one way to know."""
+    return f"as told by {report.room_source}" if report.room_source else ""

@@ -27,6 +27,7 @@ COMMANDS = [
     "run",
     "simulate",
     "status",
+    "doctor",
     "local up",
     "local down",
     "local status",

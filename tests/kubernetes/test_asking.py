@@ -147,7 +147,10 @@ async def test_a_reader_gets_the_plan_and_is_told_that_nobody_was_asked(
     account = f"--serviceaccount={namespace}:reader"
     rules = ("--verb=get,list,watch", "--resource=models.mlops.seldon.io,servers.mlops.seldon.io,statefulsets.apps")
     seldon_kinds.kubectl("-n", namespace, "create", "role", "reader", *rules)
-    more = ("--verb=list,watch", "--resource=serverconfigs.mlops.seldon.io,experiments.mlops.seldon.io")
+    more = (
+        "--verb=list,watch",
+        "--resource=serverconfigs.mlops.seldon.io,experiments.mlops.seldon.io,pipelines.mlops.seldon.io",
+    )
     seldon_kinds.kubectl("-n", namespace, "create", "role", "more", *more)
     for role in ("reader", "more"):
         seldon_kinds.kubectl("-n", namespace, "create", "rolebinding", role, f"--role={role}", account)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler.clusters.kubernetes.answers import Forbidden
 from reconciler.clusters.kubernetes.api import Api
@@ -17,6 +19,7 @@ from tests.kubernetes.faults import Fault, Proxy
 from tests.kubernetes.writing import api_of
 
 Bound = Callable[[str], Path]
+DEPLOY = Path(__file__).parents[2] / "deploy" / "rbac"
 EVERYTHING = tuple(ActionKind)
 
 
@@ -56,7 +59,9 @@ async def test_all_that_is_missing_is_named_at_once_with_the_rules_to_add(bound:
     assert refused.value.what == "5 permissions missing, so nothing was written"
     assert f"delete models.mlops.seldon.io in namespace {namespace}" in refused.value.why
     assert "{apiGroups: [mlops.seldon.io], resources: [models], verbs: [create, delete]}" in refused.value.fix
-    assert "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, get, update]}" in refused.value.fix
+    assert "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}" in refused.value.fix
+    one = "resources: [leases], resourceNames: [model-reconciler], verbs: [get, update]}"
+    assert one in refused.value.fix
 
 
 async def test_what_the_role_allows_is_enough(bound: Bound, namespace: str) -> None:
@@ -65,13 +70,21 @@ async def test_what_the_role_allows_is_enough(bound: Bound, namespace: str) -> N
         " {apiGroups: [''], resources: [events, configmaps], verbs: [get, create, patch]}]"
     )
     async with _api(path, namespace) as api:
-        await check(api, for_actions(EVERYTHING, namespace) | for_telling(namespace))
+        await check(api, for_actions(EVERYTHING, namespace) | for_telling(namespace, "model-reconciler-default"))
 
 
 async def test_a_right_to_objects_of_some_names_is_not_a_right_to_all(bound: Bound, namespace: str) -> None:
     path = bound("[{apiGroups: [mlops.seldon.io], resources: [models], verbs: [delete], resourceNames: [iris]}]")
     async with _api(path, namespace) as api:
         assert await missing(api, for_actions([ActionKind.WITHDRAW], namespace))
+
+
+async def test_the_roles_that_are_shipped_are_enough(bound: Bound, namespace: str) -> None:
+    roles = [yaml.safe_load((DEPLOY / name / "role.yaml").read_text()) for name in ("watched", "scheduler")]
+    path = bound(json.dumps([rule for role in roles for rule in role["rules"]]))
+    async with _api(path, namespace) as api:
+        needed = for_actions(EVERYTHING, namespace) | for_lock(namespace)
+        await check(api, needed | for_telling(namespace, "model-reconciler-default"))
 
 
 async def test_a_pass_that_is_allowed_everything_asks_once(proxy: Proxy, namespace: str) -> None:

@@ -23,7 +23,7 @@ def seen(world: World) -> Seen:
     return Seen(
         models=_objects(world, "Model"),
         servers=_objects(world, "Server"),
-        server_configs={name: _config(name, offers) for name, offers in world.rules.capabilities.items()},
+        server_configs={name: _config(name, offers, world) for name, offers in world.rules.capabilities.items()},
         stateful_sets={name: _stateful_set(server) for name, server in world.servers.items()},
     )
 
@@ -34,23 +34,48 @@ def _objects(world: World, kind: str) -> dict[str, Json]:
 
 def _object(found: ApiObject) -> Json:
     metadata: Json = {"name": found.name, "uid": f"{found.ref}-1", "generation": found.generation}
-    metadata |= {"labels": dict(found.labels), "annotations": dict(found.annotations), "resourceVersion": ""}
+    metadata |= {"labels": dict(found.labels), "annotations": dict(found.annotations)}
     if found.namespace:
         metadata["namespace"] = found.namespace
     if found.deleting:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    return {"metadata": metadata, "spec": dict(found.spec), "status": dict(found.status)}
+    content = {"metadata": metadata, "spec": dict(found.spec), "status": _status(found.status)}
+    metadata["resourceVersion"] = str(hash(repr(content)))
+    return content
 
 
-def _config(name: str, offers: frozenset[str]) -> Json:
-    agent = {"name": "agent", "env": [{"name": "SELDON_SERVER_CAPABILITIES", "value": ",".join(sorted(offers))}]}
-    return {"metadata": {"name": name}, "spec": {"podSpec": {"containers": [agent]}}}
+def _status(found: Json) -> Json:
+    """Returns a status in the words of the API: those of the recordings are lists of status, message and reason."""
+    conditions = [
+        {"type": name, "status": value[0], "message": value[1], "reason": value[2]}
+        for name, value in found.items()
+        if isinstance(value, list)
+    ]
+    counts = {name: value for name, value in found.items() if not isinstance(value, list)}
+    return {**counts, "conditions": conditions}
+
+
+def _config(name: str, offers: frozenset[str], world: World) -> Json:
+    said = {
+        "SELDON_SERVER_CAPABILITIES": ",".join(sorted(offers)),
+        "SELDON_OVERCOMMIT_PERCENTAGE": str(world.rules.overcommit_percentage),
+    }
+    agent = {"name": "agent", "env": [{"name": variable, "value": value} for variable, value in said.items()]}
+    server = {"name": name, "resources": {"requests": {"memory": str(world.rules.memory)}}}
+    return {"metadata": {"name": name}, "spec": {"podSpec": {"containers": [agent, server]}}}
 
 
 def _stateful_set(server: Server) -> Json:
     updated = server.size - len(server.restarting)
     revision = {"currentRevision": "1", "updateRevision": "2" if server.restarting else "1"}
-    status = {"replicas": len(server.replicas), "updatedReplicas": updated, "observedGeneration": 1, **revision}
+    ready = sum(not replica.draining for replica in server.replicas.values())
+    status = {
+        "replicas": len(server.replicas),
+        "readyReplicas": ready,
+        "updatedReplicas": updated,
+        "observedGeneration": 1,
+        **revision,
+    }
     return {"metadata": {"name": server.name, "generation": 1}, "spec": {"replicas": server.size}, "status": status}
 
 

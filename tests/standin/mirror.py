@@ -27,11 +27,14 @@ class Mirror:
         kinds: tuple[str, ...],
         seen: Callable[[str, Json], None],
         gone: Callable[[str, Json], None],
+        *,
+        again_after: float = AGAIN_AFTER,
     ) -> None:
         self.objects: dict[str, Json] = {}
         self.kinds = kinds
         self._api = api
         self._seen, self._gone = seen, gone
+        self._again_after = again_after
         self._changed = asyncio.Condition()
 
     async def begin(self) -> dict[str, str]:
@@ -64,7 +67,7 @@ class Mirror:
                         await self._happened(kind, event)
                 except ApiError:
                     since = ""  # too old, or refused: what is there now is listed anew
-            await asyncio.sleep(AGAIN_AFTER)
+            await asyncio.sleep(self._again_after)
 
     async def _happened(self, kind: str, event: Event) -> None:
         ref = f"{kind}/{event.found['metadata'].get('name')}"

@@ -17,11 +17,11 @@ from tests.recordings.recording import State
 from tests.standin.api import ApiServer, Json
 from tests.standin.inference import ROUTE_HEADER
 from tests.standin.scheduler import MODEL_STATES, REPLICA_STATES, SERVICE
+from tests.standin.standin import KINDS
 from tests.standin.statuses import from_api
 
 _MODEL_WORDS = {number: str(state) for state, number in MODEL_STATES.items()}
 _REPLICA_WORDS = {number: str(state) for state, number in REPLICA_STATES.items()}
-KINDS = ("Server", "Model", "Experiment")
 EXPERIMENT_ROUTE = ".experiment"
 
 

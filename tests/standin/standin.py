@@ -192,4 +192,7 @@ async def _running(found: StandIn, since: dict[str, str]) -> AsyncIterator[None]
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error  # it has been deaf or idle since: whatever a test saw then says nothing

@@ -178,6 +178,24 @@ def test_an_experiment_shares_the_route_of_its_default(one_model: Seldon) -> Non
         assert 0.7 < counts.answered["v1@mlserver-0"] / counts.requests < 0.8
 
 
+def test_a_deleted_experiment_gives_the_route_back_and_goes(one_model: Seldon) -> None:
+    one_model.apply(model("n", "v2"))
+    one_model.until_ready("n")
+    candidates = [{"name": "m", "weight": 0}, {"name": "n", "weight": 1}]
+    one_model.apply({"kind": "Experiment", "name": "x", "spec": {"default": "m", "candidates": candidates}})
+    one_model.until(lambda: ready(one_model, "Experiment/x"))
+    one_model.kubectl("delete", "experiment.mlops.seldon.io/x", "--wait=true", "--timeout=20s")
+    with one_model.requests("m") as requests:
+        one_model.until(lambda: requests.counts["m"].answered["v1@mlserver-0"])
+    assert not requests.counts["m"].answered["v2@mlserver-0"]
+
+
+def test_a_pipeline_is_ready_with_its_models_and_goes_when_it_is_deleted(one_model: Seldon) -> None:
+    one_model.apply({"kind": "Pipeline", "name": "p", "spec": {"steps": [{"name": "m"}], "output": {"steps": ["m"]}}})
+    one_model.until(lambda: ready(one_model, "Pipeline/p"))
+    one_model.kubectl("delete", "pipeline.mlops.seldon.io/p", "--wait=true", "--timeout=20s")
+
+
 async def test_the_scheduler_answers_by_grpc_until_its_restart(one_model: Seldon) -> None:
     async with grpc.aio.insecure_channel(one_model.scheduler) as channel:
         ask = channel.unary_stream(

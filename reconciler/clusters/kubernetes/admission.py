@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.clusters.kubernetes.writer import Writer
+from reconciler.clusters.kubernetes.writer import Writer, kind_of, name_of
 from reconciler.errors import ActionRefused
 from reconciler.model.admission import Refusal
 from reconciler.model.live import LiveModel
@@ -24,6 +24,7 @@ ASKED = frozenset(
         ActionKind.CHANGE,
         ActionKind.RETRIGGER,
         ActionKind.LOAD,
+        ActionKind.APPLY,
     }
 )
 """Actions that apply a document."""
@@ -50,9 +51,9 @@ async def refusals(writer: Writer, actions: tuple[Action, ...], known: Known) ->
             try:
                 await writer.admitted(action, *known(action))
             except ActionRefused as error:
-                kind = "Server" if action.server is not None else "Model"
+                kind = kind_of(action)
                 detail = f"{error.what}: {error.why}" if error.why else error.what
-                return Refusal(kind, action.subject, detail, error.fix)
+                return Refusal(kind, name_of(action), detail, error.fix)
             return None
 
     async with asyncio.TaskGroup() as group:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.clusters.kubernetes import admission, lock, permissions
 from reconciler.clusters.kubernetes.api import Api, Json
+from reconciler.clusters.kubernetes.conditions import ROOM_SOURCE, Conditions
 from reconciler.clusters.kubernetes.ownership import Kept
 from reconciler.clusters.kubernetes.probe import Prober, Told
 from reconciler.clusters.kubernetes.reported import Reported
@@ -27,11 +28,14 @@ from reconciler.clusters.kubernetes.resources import (
     Resource,
 )
 from reconciler.clusters.kubernetes.scheduler import Scheduler
+from reconciler.clusters.kubernetes.statuses import last_written
+from reconciler.clusters.kubernetes.telling import Subject, Teller, config_map_name
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
-from reconciler.clusters.kubernetes.writer import Writer, name_of
+from reconciler.clusters.kubernetes.writer import Writer, kind_of, name_of
 from reconciler.model.admission import Admission
 from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
+from reconciler.model.notice import Notice, Summary
 from reconciler.model.plan import Action, ActionKind, Plan
 
 LOOK = 1.0
@@ -39,6 +43,12 @@ LOOK = 1.0
 
 POLL = 0.2
 """Seconds between two snapshots of the scheduler while somebody waits."""
+
+SCHEDULER = "Seldon's scheduler"
+"""How reports name it as the source of what is known of room."""
+
+UNVERIFIED = "Seldon's scheduler was not asked"
+"""What reports say before the reason."""
 
 _ON_SERVERS = frozenset(
     {ActionKind.CREATE_SERVER, ActionKind.UPDATE_SERVER, ActionKind.SHRINK_SERVER, ActionKind.DELETE_SERVER}
@@ -63,6 +73,7 @@ def slim(found: Json) -> Json:
     """Returns what is needed of an object: of 10,000 of them the rest is most of the memory."""
     metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
     metadata["managedFields"] = _OWNERS.shared(found["metadata"].get("managedFields") or [])
+    metadata["written"] = last_written(found["metadata"])
     return {"metadata": metadata, "spec": found.get("spec") or {}, "status": found.get("status") or {}}
 
 
@@ -88,15 +99,21 @@ class KubernetesCluster:
     """Seldon Core 2 in one namespace; see `Cluster` for what each method promises.
 
     Args:
-        api: of the API server. scheduler: who says what Seldon's scheduler knows.
+        api: of the API server. scheduler: who says what Seldon's scheduler knows; None where nobody does: then objects
+            alone have to do (see `conditions`). why: nobody does.
     """
 
-    def __init__(self, api: Api, scheduler: Scheduler, terms: Terms = TERMS) -> None:
+    def __init__(self, api: Api, scheduler: Scheduler | None, terms: Terms = TERMS, why: str = "") -> None:
         self._api = api
         self._scheduler = scheduler
+        self._conditions = Conditions()
+        self._unverified = f"{UNVERIFIED}: {why}" if why else UNVERIFIED
         self._fence = fence = lock.Fence()
-        self._prober = Prober(api, fence, terms.instance, self._told)
-        self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts)
+        self._prober = Prober(api, fence, terms.instance, self._told if scheduler is not None else None)
+        self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts, say=self._said)
+        self._teller = Teller(api, terms.instance)
+        self._telling: set[asyncio.Task[None]] = set()
+        self._terms = terms
         self._lock = lock.LeaseLock(api, api.namespace, fence, self.name, terms.lease_seconds)
         self._news = asyncio.Event()
         self._view = View()
@@ -122,12 +139,37 @@ class KubernetesCluster:
 
     async def admit(self, plan: Plan) -> Admission:
         """Asks whether what `plan` writes would be taken; see `Admits.admit`."""
-        needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace)
+        carried = {action.carried.kind for action in plan.actions if action.carried is not None}
+        needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace, carried)
         if self._fence.held:
-            await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace))
+            name = config_map_name(self._terms.instance)
+            await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace, name))
         elif lacking := await permissions.missing(self._api, needed):
             return Admission(unasked=f"the API server was not asked: no permission to {lacking[0]}")
         return Admission(await admission.refusals(self._writer, plan.actions, self._known))
+
+    async def tell(self, notices: tuple[Notice, ...], summary: Summary) -> None:
+        """Tells people on the cluster what a pass does, as long as it is ours to tell; see `Tells.tell`."""
+        if not self._fence.held:
+            return
+        kinds = {kind.resource.kind: kind for kind in self._kinds}
+        found = {}
+        for notice in notices:
+            there = kinds[notice.kind].objects.get(notice.name) if notice.kind in kinds else None
+            if there is not None:
+                found[Subject(notice.kind, notice.name, there["metadata"]["uid"])] = notice
+        await self._teller.tell(found, summary)
+
+    def _said(self, action: Action, text: str) -> None:
+        """Has people told what was taken back from others; a task of its own, since nobody waits for it."""
+        kind, name = kind_of(action), name_of(action)
+        notice = Notice(kind, name, "TookBack", text, warning=True)
+        there = self._known(action)[0]
+        if there is not None:
+            subject = Subject(kind, name, there["metadata"]["uid"])
+            task = asyncio.create_task(self._teller.tell({subject: notice}, None))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     def _known(self, action: Action) -> tuple[Json | None, LiveModel | None]:
         """Returns the object that `action` writes to, and the model as it was observed last."""
@@ -154,6 +196,7 @@ class KubernetesCluster:
 
     async def _told(self, name: str) -> Told | None:
         """Returns what the scheduler knows of the live version of a model."""
+        assert self._scheduler is not None
         found = await self._scheduler.model(name)
         if found is None or found.deleted or not found.versions:
             return None
@@ -194,8 +237,8 @@ class KubernetesCluster:
 
     async def _look(self) -> LiveState:
         old = [kind for kind in self._kinds if not kind.up_to_date]
-        report, *_ = await _together(self._scheduler.snapshot(), *(kind.list() for kind in old))
-        assert isinstance(report, Reported)
+        asked = [] if self._scheduler is None else [self._scheduler.snapshot()]
+        *_, report = [None, *await _together(*(kind.list() for kind in old), *asked)]
         seen = Seen(
             self._models.objects,
             self._servers.objects,
@@ -204,8 +247,15 @@ class KubernetesCluster:
             self._experiments.objects,
             self._pipelines.objects,
         )
-        self._latest = self._view.live_state(seen, report, time.time())
-        return self._latest
+        now = time.time()
+        if self._scheduler is None:
+            unconfirmed = self._view.live_state(seen, self._conditions.reported(seen, now), now)
+            live = replace(unconfirmed, unverified=self._unverified, room_source=ROOM_SOURCE)
+        else:
+            assert isinstance(report, Reported)
+            live = replace(self._view.live_state(seen, report, now), room_source=SCHEDULER)
+        self._latest = live
+        return live
 
     def _written(self, resource: Resource, found: Json) -> None:
         for kind in self._kinds:
@@ -218,8 +268,10 @@ class KubernetesCluster:
 
     async def close(self) -> None:
         """Lets go of connections."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
         await self._stop()
-        await self._scheduler.close()
+        if self._scheduler is not None:
+            await self._scheduler.close()
         await self._api.connection.close()
 
 

@@ -25,10 +25,16 @@ from reconciler.errors import ClusterUnavailable, UsageError
 IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds its own namespace."""
 
+INSIDE = "kubernetes (in this cluster)"
+"""How the cluster is named whose pod we are in."""
+
 READ_SECONDS = 120.0
 WRITE_SECONDS = 30.0
 SILENCE_SECONDS = 30.0
 """A connection that says nothing for so long is given up."""
+
+_CLOSE = aiohttp.ClientWSTimeout(ws_close=1.0)
+"""Seconds within which the other side of a WebSocket has to say goodbye as well."""
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between the tries of what may be asked again."""
@@ -56,10 +62,11 @@ class Connection:
     """An open connection to an API server; made by `connect`.
 
     Attributes:
-        name: how reports name the cluster. namespace: that of the objects we reconcile.
+        name: how reports name the cluster. namespace: that of the objects we reconcile. inside: we run in a pod of it.
     """
 
-    def __init__(self, address: Address, name: str, namespace: str, client: Any) -> None:
+    def __init__(self, address: Address, name: str, namespace: str, client: Any, *, inside: bool = False) -> None:
+        self.inside = inside
         self.name = name
         self.namespace = namespace
         self.requests = 0
@@ -124,6 +131,29 @@ class Connection:
             raise self._no_answer(error, about) from error
 
     @asynccontextmanager
+    async def websocket(
+        self, path: str, query: Mapping[str, str], protocols: tuple[str, ...], about: str
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Opens a WebSocket that speaks one of `protocols`. Errors as `request`, without another try."""
+        self.requests += 1
+        headers, url = await self._asked("GET", path, query, None, {})
+        rest = self._client.rest_client
+        session = rest.pool_manager or rest._create_pool_manager()
+        rest.pool_manager = session
+        try:
+            opened = await session.ws_connect(
+                url, headers=headers, protocols=protocols, max_msg_size=0, proxy=rest.proxy, timeout=_CLOSE
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise error_of(error.status, b"", about) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._no_answer(error, about) from error
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+    @asynccontextmanager
     async def _answer(
         self,
         method: str,
@@ -156,13 +186,20 @@ class Connection:
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         self.requests += 1
-        headers = {"Accept": "application/json", "Content-Type": content_type, **self._client.default_headers}
-        parameters: list[tuple[str, str]] = []
-        await self._client.update_params_for_auth(headers, parameters, ["BearerToken"], path, method, body)
-        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        wanted = {"Accept": "application/json", "Content-Type": content_type}
+        headers, url = await self._asked(method, path, query, body, wanted)
         found = await self._client.rest_client.request(method, url, headers=headers, body=body, _request_timeout=limits)
         answer: aiohttp.ClientResponse = found.response
         return answer
+
+    async def _asked(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, wanted: Mapping[str, str]
+    ) -> tuple[dict[str, str], str]:
+        """Returns the headers of a request, which say who we are, and its URL."""
+        headers = {**wanted, **self._client.default_headers}
+        parameters: list[tuple[str, str]] = []
+        await self._client.update_params_for_auth(headers, parameters, ["BearerToken"], path, method, body)
+        return headers, self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
 
     async def _renew(self) -> None:
         """Reads the credentials anew."""
@@ -214,7 +251,7 @@ async def connect(address: Address) -> Connection:
         UsageError: there is no such kubeconfig or context, or none at all.
     """
     client, name, namespace = await _client(address)
-    return Connection(address, name, namespace, client)
+    return Connection(address, name, namespace, client, inside=name == INSIDE)
 
 
 async def _client(address: Address) -> tuple[Any, str, str]:
@@ -229,7 +266,7 @@ async def _client(address: Address) -> tuple[Any, str, str]:
             warnings.simplefilter("ignore")  # of the official client about itself
             if path is None and not address.context:
                 config.load_incluster_config(client_configuration=configuration)
-                name, namespace = "kubernetes (in this cluster)", _own_namespace()
+                name, namespace = INSIDE, _own_namespace()
             else:
                 loader = await config.load_kube_config(
                     config_file=None if path is None else str(path),

@@ -15,7 +15,17 @@ import orjson
 
 from reconciler.clusters.kubernetes.answers import Forbidden, Refused
 from reconciler.clusters.kubernetes.api import Api
-from reconciler.clusters.kubernetes.resources import CONFIG_MAPS, EVENTS, LEASES, MODELS, SERVERS, Resource
+from reconciler.clusters.kubernetes.lock import NAME
+from reconciler.clusters.kubernetes.resources import (
+    CONFIG_MAPS,
+    EVENTS,
+    EXPERIMENTS,
+    LEASES,
+    MODELS,
+    PIPELINES,
+    SERVERS,
+    Resource,
+)
 from reconciler.model.plan import ActionKind
 
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -24,14 +34,15 @@ _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """To do `verb` with objects of a kind in a namespace."""
+    """To do `verb` with objects of a kind in a namespace; with one of that `name` only, where there is one."""
 
     verb: str
     resource: Resource
     namespace: str
+    name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.resource.name} in namespace {self.namespace}"
+        return f"{self.verb} {self.resource.name}{self.name and f' {self.name}'} in namespace {self.namespace}"
 
 
 _APPLY = ("get", "create", "patch")
@@ -44,26 +55,46 @@ _NEEDS: Mapping[ActionKind, tuple[Resource, tuple[str, ...]]] = {
     ActionKind.CHANGE: (MODELS, ("get", "patch")),
     ActionKind.RETRIGGER: (MODELS, ("get", "patch")),
     ActionKind.LOAD: (MODELS, _APPLY),
-    ActionKind.PROBE: (MODELS, (*_APPLY, "delete")),
+    ActionKind.PROBE: (MODELS, (*_APPLY, "list", "delete")),
     ActionKind.WITHDRAW: (MODELS, ("delete",)),
     ActionKind.DECOMMISSION: (MODELS, ("delete",)),
 }
 
 
+_CARRIED: Mapping[str, Resource] = {each.kind: each for each in (EXPERIMENTS, PIPELINES)}
+
+
 def for_lock(namespace: str) -> frozenset[Permission]:
     """Returns what holding the lock in `namespace` needs."""
-    return frozenset(Permission(verb, LEASES, namespace) for verb in ("get", "create", "update"))
+    return _made_or_changed(LEASES, NAME, namespace, "update")
 
 
-def for_actions(kinds: Iterable[ActionKind], namespace: str) -> frozenset[Permission]:
-    """Returns what actions of these `kinds` need for the objects that they write."""
+def _made_or_changed(resource: Resource, name: str, namespace: str, change: str) -> frozenset[Permission]:
+    """To make one object (no name can be given for that), to look at it and to change it."""
+    return frozenset(
+        {
+            Permission("create", resource, namespace),
+            Permission("get", resource, namespace, name),
+            Permission(change, resource, namespace, name),
+        }
+    )
+
+
+def for_actions(kinds: Iterable[ActionKind], namespace: str, carried: Iterable[str] = ()) -> frozenset[Permission]:
+    """Returns what actions of these `kinds` need for the objects that they write.
+
+    Args:
+        carried: kinds of what is carried along among them, such as `Experiment`.
+    """
     needs = [_NEEDS[kind] for kind in set(kinds) if kind in _NEEDS]
+    needs += [(_CARRIED[kind], (*_APPLY, "delete")) for kind in set(carried)]
     return frozenset(Permission(verb, resource, namespace) for resource, verbs in needs for verb in verbs)
 
 
-def for_telling(namespace: str) -> frozenset[Permission]:
-    """Returns what events and the summary of a pass need."""
-    return frozenset(Permission(verb, resource, namespace) for resource in (EVENTS, CONFIG_MAPS) for verb in _APPLY)
+def for_telling(namespace: str, summary: str) -> frozenset[Permission]:
+    """Returns what events, and the summary of a pass in the ConfigMap of that name, need."""
+    events = {Permission(verb, EVENTS, namespace) for verb in ("create", "patch")}
+    return _made_or_changed(CONFIG_MAPS, summary, namespace, "patch") | events
 
 
 async def check(api: Api, needed: Iterable[Permission]) -> None:
@@ -101,7 +132,8 @@ async def _rules(api: Api, namespace: str) -> list[Mapping[str, Any]]:
 
 
 def _allows(rule: Mapping[str, Any], needed: Permission) -> bool:
-    if rule.get("resourceNames"):
+    names = rule.get("resourceNames")
+    if names and needed.name not in names:
         return False
     wanted = {"verbs": needed.verb, "apiGroups": needed.resource.group, "resources": needed.resource.plural}
     return all({value, "*"} & set(rule.get(name) or ()) for name, value in wanted.items())
@@ -115,6 +147,7 @@ async def _allowed(api: Api, needed: Permission) -> bool:
         "group": resource.group,
         "version": resource.version,
         "resource": resource.plural,
+        "name": needed.name,
     }
     answer = await _review(api, _ACCESS, {"resourceAttributes": attributes}, "SelfSubjectAccessReview")
     return bool(answer.get("allowed"))
@@ -128,12 +161,13 @@ async def _review(api: Api, path: str, spec: Mapping[str, Any], kind: str) -> Ma
 
 
 def _roles(lacking: list[Permission]) -> list[str]:
-    verbs: dict[tuple[str, Resource], list[str]] = {}
+    verbs: dict[tuple[str, Resource, str], list[str]] = {}
     for each in lacking:
-        verbs.setdefault((each.namespace, each.resource), []).append(each.verb)
+        verbs.setdefault((each.namespace, each.resource, each.name), []).append(each.verb)
     by_namespace: dict[str, list[str]] = {}
-    for (namespace, resource), allowed in verbs.items():
+    for (namespace, resource, name), allowed in verbs.items():
         group = resource.group or '""'
-        rule = f"{{apiGroups: [{group}], resources: [{resource.plural}], verbs: [{', '.join(allowed)}]}}"
+        names = f", resourceNames: [{name}]" if name else ""
+        rule = f"{{apiGroups: [{group}], resources: [{resource.plural}]{names}, verbs: [{', '.join(allowed)}]}}"
         by_namespace.setdefault(namespace, []).append(rule)
     return [f"add to a Role in namespace {name}: {', '.join(rules)}" for name, rules in by_namespace.items()]

@@ -3,6 +3,7 @@ believe"). Only read: a model loaded by it would be one that the operator does n
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -89,11 +90,14 @@ class GrpcScheduler:
 
     Args:
         address: `host:port`. tls: files of CA, certificate and key for mTLS; None for plain text.
+        server_name: whom its certificate must name, empty for the host of `address`.
     """
 
-    def __init__(self, address: str, tls: tuple[Path, Path, Path] | None = None) -> None:
+    def __init__(self, address: str, tls: tuple[Path, Path, Path] | None = None, server_name: str = "") -> None:
         self.address = address
-        options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+        options: list[tuple[str, int | str]] = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+        if tls is not None and server_name:
+            options.append(("grpc.ssl_target_name_override", server_name))
         if tls is None:
             self._channel = grpc.aio.insecure_channel(address, options=options)
         else:
@@ -103,6 +107,14 @@ class GrpcScheduler:
         self._parsed: dict[bytes, ReportedModel] = {}
         self._away = False
         self._settled_at = 0.0
+
+    async def unreachable(self, seconds: float) -> str:
+        """Returns why it takes no connection within so many seconds, empty if it does."""
+        try:
+            await asyncio.wait_for(self._channel.channel_ready(), seconds)
+        except TimeoutError:
+            return f"Seldon's scheduler takes no connection at {self.address} within {seconds:.0f} s"
+        return ""
 
     async def snapshot(self) -> Reported:
         """Returns all models and Servers; a model that is reported as before is the very same object."""

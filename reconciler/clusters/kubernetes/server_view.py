@@ -7,7 +7,7 @@ The Server's own status is not read: it stays Ready while its pods restart, and 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.clusters.kubernetes.ownership import metadata_of_ours
@@ -110,17 +110,16 @@ def _server(
     if name in objects.new_pods:
         stays = set()
     there = {r.index: r for r in reported.servers[name].replicas} if name in reported.servers else {}
-    limit = _limit(spec, objects.configs.get(spec.server_config))
+    limit = limit_of(spec, objects.configs.get(spec.server_config))
     replicas = [_replica(name, r, in_flight, ready=r.index in stays) for r in there.values()]
     replicas += [LiveReplica(i, limit, limit, ready=False) for i in range(spec.wanted_replicas) if i not in there]
     draining = held - there.keys() - set(range(spec.wanted_replicas))
     replicas += [LiveReplica(index, limit, 0, ready=False) for index in draining]
     labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
-    own = offers.get(spec.server_config, frozenset()) if spec.capabilities is None else frozenset(spec.capabilities)
     return LiveServer(
         name=name,
         spec=spec,
-        capabilities=own | frozenset(spec.extra_capabilities),
+        capabilities=capabilities_of(spec, offers),
         replicas=tuple(sorted(replicas, key=lambda replica: replica.index)),
         instance=labels.get(INSTANCE_LABEL),
         namespace=metadata.get("namespace"),
@@ -173,12 +172,19 @@ def server_spec_of(found: Json) -> ServerSpec:
         return server_spec_from_json({name: value for name, value in fields.items() if name != "podSpec"})
 
 
-def _limit(spec: ServerSpec, config: Json | None) -> int:
+def capabilities_of(spec: ServerSpec, offers: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Returns what a Server offers. `offers`: what each ServerConfig does."""
+    own = offers.get(spec.server_config, frozenset()) if spec.capabilities is None else frozenset(spec.capabilities)
+    return own | frozenset(spec.extra_capabilities)
+
+
+def limit_of(spec: ServerSpec, config: Json | None) -> int:
     """Returns the bytes that may be scheduled on a replica that nobody reports yet."""
-    if spec.memory is not None or config is None:
-        return spec.limit
-    pod = (config.get("spec") or {}).get("podSpec")
-    return server_spec_of({"spec": {"serverConfig": spec.server_config, "podSpec": pod}}).limit
+    pod = ((config or {}).get("spec") or {}).get("podSpec")
+    usual = server_spec_of({"spec": {"serverConfig": spec.server_config, "podSpec": pod}})
+    memory = usual.memory if spec.memory is None else spec.memory
+    percent = usual.overcommit_percent if spec.overcommit_percent is None else spec.overcommit_percent
+    return replace(spec, memory=memory, overcommit_percent=percent).limit
 
 
 def server_configs(found: Mapping[str, Json]) -> Iterator[ServerConfig]:

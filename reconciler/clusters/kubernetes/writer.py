@@ -160,7 +160,7 @@ class Writer:
         names = [cause.field for cause in error.causes if cause.reason == "FieldManagerConflict"]
         if not names:
             raise ActionRefused(
-                f"{apply.resource.kind} {action.subject} is not the object that was planned for",
+                f"{apply.resource.kind} {name_of(action)} is not the object that was planned for",
                 why=error.why,
                 fix="plan again",
             ) from error
@@ -236,6 +236,13 @@ def name_of(action: Action) -> str:
     return action.subject.rpartition("/")[2]
 
 
+def kind_of(action: Action) -> str:
+    """Returns the kind of the object that `action` is about."""
+    if action.carried is not None:
+        return action.carried.kind
+    return "Server" if action.server is not None else "Model"
+
+
 def _deleted(action: Action) -> Resource:
     if action.kind is ActionKind.REMOVE:
         return EXPERIMENTS if action.subject.startswith(f"{EXPERIMENTS.kind}/") else PIPELINES
@@ -243,7 +250,7 @@ def _deleted(action: Action) -> Resource:
 
 
 def _check(action: Action, live: Mapping[str, Any] | None, namespace: str | None, ours: str) -> None:
-    kind = "Server" if action.server is not None else "Model" if action.carried is None else action.carried.kind
+    kind = kind_of(action)
     if namespace not in (None, ours):
         why = f"its manifest says namespace {namespace}, and this instance reconciles namespace {ours}"
         raise ActionRefused(f"{kind} {action.subject} belongs elsewhere", why=why, fix="remove metadata.namespace")
