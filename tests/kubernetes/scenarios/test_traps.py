@@ -111,9 +111,7 @@ async def test_a_ready_that_is_true_of_the_generation_before_is_not_believed(
     played = recording(1, model("m", "v1", "300k"), model("m", "v2", "300k"))
     async with scene(played, seldon_kinds, tmp_path) as found:
         found.stage.found.let_operator_stand(still=True)
-        process = await found.start(
-            "--probe", "never"
-        )  # a probe would wait for the operator before anything is written
+        process = await found.start("--probe", "never")  # which would wait for the operator
         await found.until("Model", "m", storageUri="artifacts/v2")
         await found.a_while()
         assert ready(await found.get("Model", "m")) == "True"
