@@ -4,6 +4,7 @@
 #   make recordings DIR=folder      plays recordings of the real Seldon on the simulated cluster (default: tests/recorded)
 #   make standin-recordings DIR=…   plays them on the stand-in for Seldon and a real API server
 #   make losses                     what a plain apply loses from the state before each recording, and what we lose
+#   make kubernetes-losses          the same on a real API server, with real requests, as it takes its time
 #   make prove EXAMPLES=5000        stories with the simulated cluster as the adversary, thousands of them
 #   make controlplane              the etcd, kube-apiserver and kubectl of the tests (once, about 4 minutes)
 #   make protocol                   regenerates what speaks the scheduler's gRPC from its .proto
@@ -16,7 +17,7 @@ ARGS ?=
 DIR ?= tests/recorded
 EXAMPLES ?= 5000
 
-.PHONY: demo test check unit recordings standin-recordings losses prove controlplane protocol bench format setup clean
+.PHONY: demo test check unit recordings standin-recordings losses kubernetes-losses prove controlplane protocol bench format setup clean
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -41,6 +42,9 @@ standin-recordings: setup controlplane
 
 losses: setup
 	@$(BIN)/python -m tests.recordings.losses $(ARGS)
+
+kubernetes-losses: setup controlplane
+	@$(BIN)/python -m tests.kubernetes.scenarios $(ARGS)
 
 prove: setup
 	PROOF_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -p no:randomly --timeout 0 tests/proofs \

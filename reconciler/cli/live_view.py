@@ -46,10 +46,10 @@ def live_json(live: LiveState) -> dict[str, Any]:
     return {
         "servers": [_server_json(server) for server in live.servers],
         "models": [_model_json(m) for m in live.models],
-        "pipelines": [_carried_json(pipeline) for pipeline in live.pipelines],
-        "experiments": [_carried_json(experiment) for experiment in live.experiments],
         "unverified": live.unverified,
         "roomSource": live.room_source,
+        "pipelines": [_carried_json(pipeline) for pipeline in live.pipelines],
+        "experiments": [_carried_json(experiment) for experiment in live.experiments],
     }
 
 

@@ -290,10 +290,10 @@ class LiveState:
     server_configs: tuple[ServerConfig, ...] = ()
     traits: Traits = SELDON_TRAITS
     hold: str = ""
-    experiments: tuple[LiveExperiment, ...] = ()
-    pipelines: tuple[LivePipeline, ...] = ()
     unverified: str = ""
     room_source: str = ""
+    experiments: tuple[LiveExperiment, ...] = ()
+    pipelines: tuple[LivePipeline, ...] = ()
 
     def __post_init__(self) -> None:
         for attribute in ("models", "servers", "server_configs", "experiments", "pipelines"):

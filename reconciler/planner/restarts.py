@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from reconciler.health import serving_version
 from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ServerSpec
 
@@ -26,9 +27,10 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
     """Returns the models that might not answer while a replica of theirs restarts, sorted.
 
     A model needs as many replicas beside that one as it asks for, with room for all that may come there. With fewer it
-    keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version.
+    keeps those it has, unless it has none, or another Server can take all of it: it moves there as a new version. An
+    older version that serves, as its successor failed, is not placed again, and loses its route with the first replica.
     """
-    found: set[str] = set()
+    found = set(served_by_an_older_version(server, live))
     size = wanted.wanted_replicas
     going = sum(v.memory for r in server.replicas if r.index >= size for _, v in _on(server.name, r.index, live))
     for replica in server.replicas:
@@ -42,6 +44,16 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
             if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
                 found.add(model.name)
     return sorted(found)
+
+
+def served_by_an_older_version(server: LiveServer, live: LiveState) -> list[str]:
+    """Returns the models on `server` that answer by a version which is not the live one, sorted."""
+    older = [(model, serving_version(model)) for model in live.models]
+    return sorted(
+        model.name
+        for model, serving in older
+        if serving is not None and serving.server == server.name and serving != model.live_version
+    )
 
 
 def _may_move(model: LiveModel, server: LiveServer, live: LiveState) -> bool:

@@ -14,7 +14,13 @@ from reconciler.model.manifests import ServerSpec
 from reconciler.model.plan import Action, ActionKind, Decision, Edge, EdgeKind, Reason, Verb
 from reconciler.model.quantity import format_bytes
 from reconciler.planner.ordering import Arrangement
-from reconciler.planner.restarts import may_come_back, moves, off_the_air_meanwhile, restarts
+from reconciler.planner.restarts import (
+    may_come_back,
+    moves,
+    off_the_air_meanwhile,
+    restarts,
+    served_by_an_older_version,
+)
 from reconciler.planner.servers import ServerVerdict
 
 Stay = tuple[str, LiveVersion]
@@ -40,8 +46,7 @@ def retire(verdict: ServerVerdict, live: LiveState, arrangement: Arrangement) ->
         problem = _lost(server, action.server.spec, staying, live, _freed(server, arrangement))
     fixes: tuple[str, ...] = ("remove or move these models first",)
     if not problem and (problem := _restarted(server, action.server.spec, live)):
-        more = len(server.replicas) + 1
-        fixes = (f"scale Server {server.name} to {more} replicas first, so that they find room meanwhile", *fixes)
+        fixes = (_way_round(server, live), *fixes)
     if problem:
         blocked = dataclasses.replace(verdict.decision, reason=Reason.IN_USE, detail=problem, fixes=fixes)
         verb = Verb.REFUSED if action.kind is ActionKind.DELETE_SERVER else Verb.BLOCKED
@@ -167,6 +172,14 @@ def _restarted(server: LiveServer, spec: ServerSpec, live: LiveState) -> str:
         return ""
     names = off_the_air_meanwhile(server, spec, live)
     return f"its pods restart one after the other, and {_some(names)} would be off the air meanwhile" if names else ""
+
+
+def _way_round(server: LiveServer, live: LiveState) -> str:
+    older = served_by_an_older_version(server, live)
+    if older:
+        return f"mend the failed version of {_some(older)} first, or take it back in Git"
+    more = len(server.replicas) + 1
+    return f"scale Server {server.name} to {more} replicas first, so that they find room meanwhile"
 
 
 def _offered(server: LiveServer, spec: ServerSpec) -> frozenset[str]:

@@ -192,7 +192,7 @@ async def test_a_failure_on_record_is_observed_until_it_is_cleared(driver: Drive
 async def test_observing_returns_as_soon_as_something_differs(
     driver: Driver, backend: Backend, connect: Connect
 ) -> None:
-    live = await driver.cluster.observe()
+    live = await driver.until(lambda live: all(_at_rest(live, m.name) for m in live.models))
     waiting = asyncio.create_task(driver.cluster.observe(live))
     await asyncio.sleep(0)
     await Driver(await connect()).start_load(model("noticed", backend.good))

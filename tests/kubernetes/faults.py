@@ -90,7 +90,7 @@ async def proxied(control_plane: ControlPlane, folder: Path, namespace: str) -> 
 
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{tail:.*}", handle)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

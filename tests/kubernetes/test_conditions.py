@@ -19,6 +19,7 @@ from reconciler.health import on_the_air, serving_version
 from reconciler.model.live import LiveState
 from reconciler.model.manifests import DesiredState, ModelManifest, Source
 from reconciler.model.plan import ActionKind, Guards, Plan, ProbePolicy, Reason, Verb
+from reconciler.planner.conditions import obstacle
 from reconciler.planner.planning import plan
 from tests.kubernetes import told
 from tests.kubernetes.test_view import FROZEN, RECORDED, moments
@@ -253,5 +254,7 @@ def test_unverified_every_load_and_every_growth_is_asked_for_first() -> None:
     live = dataclasses.replace(Blind().look(seen, 100), unverified="nobody answers")
     assert [a.kind for a in plan(_wanted(live, ""), live, GUARDS).actions] == [ActionKind.PROBE, ActionKind.CHANGE]
     new = DesiredState("", (ModelManifest("n", live.models[0].spec, Source("n.yaml", 1)), *_wanted(live, "").models))
-    kinds = {a.kind for a in plan(new, live, GUARDS).actions if a.subject == "n"}
-    assert kinds == {ActionKind.PROBE, ActionKind.LOAD, ActionKind.SHIFT}
+    actions = [a for a in plan(new, live, GUARDS).actions if a.subject == "n"]
+    assert {a.kind for a in actions} == {ActionKind.PROBE, ActionKind.LOAD, ActionKind.SHIFT}
+    asking = next(a for a in actions if a.kind is ActionKind.PROBE)
+    assert obstacle(asking, live) is None  # though there is no such model yet

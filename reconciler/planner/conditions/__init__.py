@@ -48,7 +48,7 @@ def obstacle(action: Action, live: LiveState, *, instance: str | None = None) ->
         item = live.one_carried(action.subject)
         return foreign(item, ours) or carried.CHECKS[action.kind](action, live, item)
     model = live.model(action.subject)
-    if model is None and action.kind is not ActionKind.LOAD:
+    if model is None and action.kind not in (ActionKind.LOAD, ActionKind.PROBE):
         return Obstacle(f"there is no model {action.subject} on the cluster any more")
     return foreign(model, ours) or models.CHECKS[action.kind](action, live, model or models.absent(action))
 

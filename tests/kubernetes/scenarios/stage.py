@@ -46,6 +46,9 @@ _LONGEST = 300.0
 _QUIET = 0.3
 """Real seconds without anything due, after which nothing will happen by itself: what was written has come back."""
 
+_SOON = 30.0
+"""Simulated seconds. What is due later than that is a time limit that was not needed."""
+
 _NUMBERS = itertools.count(1)
 
 
@@ -116,10 +119,11 @@ class Stage:
         """Waits until nothing will change any more by itself."""
         quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + _QUIET:
-            if self.found.simulation.next_event_at() is not None:
+            self.found.advance()
+            due = self.found.simulation.next_event_at()
+            if due is not None and due < self.found.simulation.now + _SOON:
                 quiet_since = time.monotonic()
             await asyncio.sleep(0.05)
-            self.found.advance()
 
     async def perform(self, operation: Operation) -> None:
         """Does what `operation` says, as people do it: by kubectl, without waiting for what comes of it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,42 +21,15 @@ from tests.kubernetes.scenarios.listed import BY_TITLE
 from tests.kubernetes.scenarios.process import Checkout, started
 from tests.kubernetes.scenarios.stage import Stage, staged
 from tests.kubernetes.scenarios.ways import outcome
-from tests.recordings.recording import Recording, parse_recording
+from tests.kubernetes.scenarios.written import model, recording, server, writes
 
 Json = dict[str, Any]
 
 SPEED = 4.0
 MOST_PASSES = 60
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
-
-
-def recording(servers: int, before: Json, after: Json) -> Recording:
-    """Returns one of a Server `mlserver` of 1M, and what is applied there before and after."""
-    server = {"kind": "Server", "name": "mlserver", "spec": _server(servers)["mlserver"]}
-    document = {"memory": 1_000_000, "servers": [server], "setup": [{"apply": _objects(before)}]}
-    return parse_recording({**document, "steps": [{"do": [{"apply": _objects(after)}], "seconds": 1}]})
-
-
-def _objects(specs: Mapping[str, Json]) -> list[Json]:
-    return [
-        {"kind": "Server" if "serverConfig" in spec else "Model", "name": n, "spec": spec} for n, spec in specs.items()
-    ]
-
-
-def _server(replicas: int) -> Json:
-    return {"mlserver": {"serverConfig": "mlserver", "replicas": replicas, "minReplicas": replicas}}
-
-
-def _model(name: str, artifact: str, memory: str, replicas: int = 1) -> Json:
-    spec = {"storageUri": f"artifacts/{artifact}", "requirements": ["sklearn"], "memory": memory, "replicas": replicas}
-    return {name: spec}
-
-
-ROLLING = recording(1, _model("m", "v1", "300k"), _model("m", "slow2", "300k"))
-STEPPED = recording(2, _model("m", "v1", "600k", 2), _model("m", "slow2", "600k", 2))
-SHRINK = recording(
-    2, _model("a", "v1", "400k") | _model("b", "v2", "300k"), {**_model("a", "v1", "400k"), **_server(1)}
-)
+ROLLING = recording(1, model("m", "v1", "300k"), model("m", "slow2", "300k"))
+STEPPED = recording(2, model("m", "v1", "600k", 2), model("m", "slow2", "600k", 2))
+SHRINK = recording(2, model("a", "v1", "400k") | model("b", "v2", "300k"), {**model("a", "v1", "400k"), **server(1)})
 HEAL = BY_TITLE["two-replicas-one-fails, after step 1"].read()
 
 WAYS = {
@@ -74,15 +46,15 @@ class Killer:
     """Kills a process at a write to Seldon's objects that none was killed at before.
 
     Attributes:
-        killed: what they were killed at, and whether the API server got that write.
+        process: the one to be killed. killed: what they were killed at, and whether the API server got that write.
     """
 
     process: asyncio.subprocess.Process | None = None
     killed: dict[tuple[str, bool], None] = field(default_factory=dict)
 
     @property
-    def has_killed(self) -> bool:
-        """Whether the process that it was given last is dead by its hand."""
+    def idle(self) -> bool:
+        """Whether it has killed its process, or has none."""
         return self.process is None
 
     def before(self, asked: Asked) -> bool:
@@ -94,8 +66,7 @@ class Killer:
         return self._at(asked, taken=True)
 
     def _at(self, asked: Asked, *, taken: bool) -> bool:
-        wrote = asked.method in WRITES and "/mlops.seldon.io/" in asked.path and "dryRun" not in asked.query
-        if not wrote or self.process is None or (told(asked), taken) in self.killed:
+        if not writes(asked) or self.process is None or (told(asked), taken) in self.killed:
             return False
         self.process.kill()
         self.process = None
@@ -122,7 +93,7 @@ async def killed_at_every_write(stage: Stage, checkout: Checkout, folder: Path) 
             process = await started(stage, checkout, folder, "sync", kubeconfig=proxy.kubeconfig)
             killer.process = process
             said, wrong = await process.communicate()
-            if not killer.has_killed:
+            if not killer.idle:
                 assert process.returncode is not None
                 return process.returncode, killer, (said + wrong).decode()
             await _lease_ends(stage)
@@ -146,7 +117,7 @@ async def test_a_pass_killed_at_any_write_is_continued_by_the_next_one(
         checkout.commit(stage.script.commits[-1][1])
         stage.begin()
         code, killer, said = await killed_at_every_write(stage, checkout, tmp_path)
-        print(*killer.killed, said, sep="\n")
+        print(*killer.killed, said, sep="\n")  # pytest shows it where this fails
         assert code == 0
         assert len(killer.killed) >= 2 * own
         await stage.quiet()
