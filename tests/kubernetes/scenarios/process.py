@@ -126,7 +126,7 @@ class Daemon:
             raise
         await self._reading
         if said := (await self._complaints).decode():
-            print(said)  # pytest shows it where a test fails
+            print(said, file=sys.stderr)  # pytest shows it where a test fails
 
     async def _read(self) -> None:
         """Takes in one JSON document after the other."""

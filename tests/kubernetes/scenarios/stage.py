@@ -11,8 +11,7 @@ import functools
 import itertools
 import json
 import os
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +42,8 @@ SEEN_WITHIN = 30.0
 _LONGEST = 300.0
 """Simulated seconds for anything to settle."""
 
-_QUIET = 0.3
-"""Real seconds without anything due, after which nothing will happen by itself: what was written has come back."""
+_LOOKS = 5
+"""How often nothing is due before nothing will happen by itself: what was written has come back then."""
 
 _SOON = 30.0
 """Simulated seconds. What is due later than that is a time limit that was not needed."""
@@ -117,13 +116,25 @@ class Stage:
 
     async def quiet(self) -> None:
         """Waits until nothing will change any more by itself."""
-        quiet_since = time.monotonic()
-        while time.monotonic() < quiet_since + _QUIET:
+        looks = 0
+        while looks < _LOOKS:
+            await self.seen()
             self.found.advance()
             due = self.found.simulation.next_event_at()
-            if due is not None and due < self.found.simulation.now + _SOON:
-                quiet_since = time.monotonic()
+            looks = 0 if due is not None and due < self.found.simulation.now + _SOON else looks + 1
             await asyncio.sleep(0.05)
+
+    async def seen(self) -> None:
+        """Waits until the stand-in knows the objects as they are."""
+        async with asyncio.timeout(SEEN_WITHIN):
+            for kind in ("Server", "Model", "Experiment"):
+                while not self._knows(kind, (await self.found.api.list(kind))["items"]):
+                    await asyncio.sleep(0.01)
+
+    def _knows(self, kind: str, there: Sequence[Mapping[str, Any]]) -> bool:
+        known = {one["metadata"]["name"]: one for one in self.found.mirror.objects.values() if one["kind"] == kind}
+        listed = {one["metadata"]["name"]: one for one in there}
+        return known.keys() == listed.keys() and all(_version(known[name]) >= _version(listed[name]) for name in known)
 
     async def perform(self, operation: Operation) -> None:
         """Does what `operation` says, as people do it: by kubectl, without waiting for what comes of it."""
@@ -215,26 +226,12 @@ class _Builder:
                 await self._apply([{"kind": kind, "name": name, **self._manifests.objects[ref]}])
             case _:
                 await self._stage.perform(operation)
-        await self._seen()
+        await self._stage.seen()
         await self._run_until(self._simulation.now + OPERATION_SECONDS)
 
     async def _apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
         for document in _documents(objects):
             await self._stage.found.api.apply(document["kind"], document["metadata"]["name"], document, MANAGER)
-
-    async def _seen(self) -> None:
-        """Waits until the stand-in knows the objects as they are."""
-        found = self._stage.found
-        for kind in ("Server", "Model", "Experiment"):
-            listed = await found.api.list(kind)
-            there = {f"{kind}/{one['metadata']['name']}": _version(one) for one in listed["items"]}
-
-            def known(kind: str = kind, there: dict[str, int] = there) -> bool:
-                mirror = found.mirror.objects
-                held = {ref for ref in mirror if ref.startswith(f"{kind}/")}
-                return held == set(there) and all(_version(mirror[ref]) >= there[ref] for ref in held)
-
-            await _until(found, known)
 
     async def _settle(self) -> None:
         await self._run_until(self._simulation.now + _LONGEST)
@@ -244,11 +241,6 @@ class _Builder:
         while (due := self._simulation.next_event_at()) is not None and due <= when:
             await self._stage.found.step()
         self._simulation.run_until(when)
-
-
-async def _until(found: StandIn, holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SEEN_WITHIN):
-        await found.mirror.until(holds)
 
 
 def _version(found: Mapping[str, Any]) -> int:

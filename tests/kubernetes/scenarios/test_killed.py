@@ -22,6 +22,7 @@ from tests.kubernetes.scenarios.process import Checkout, started
 from tests.kubernetes.scenarios.stage import Stage, staged
 from tests.kubernetes.scenarios.ways import outcome
 from tests.kubernetes.scenarios.written import model, recording, server, writes
+from tests.recordings.scripts import Manifests
 
 Json = dict[str, Any]
 
@@ -30,6 +31,7 @@ MOST_PASSES = 60
 ROLLING = recording(1, model("m", "v1", "300k"), model("m", "slow2", "300k"))
 STEPPED = recording(2, model("m", "v1", "600k", 2), model("m", "slow2", "600k", 2))
 SHRINK = recording(2, model("a", "v1", "400k") | model("b", "v2", "300k"), {**model("a", "v1", "400k"), **server(1)})
+EXPERIMENT = recording(1, model("a", "v1", "200k"), model("a", "v1", "200k") | model("c", "slow2", "200k"))
 HEAL = BY_TITLE["two-replicas-one-fails, after step 1"].read()
 
 WAYS = {
@@ -37,8 +39,16 @@ WAYS = {
     "stepped": (STEPPED, 0, 3),
     "heal": (HEAL, 1, 2),
     "server shrink": (SHRINK, 0, 1),
+    "experiment": (EXPERIMENT, 0, 2),
 }
 """Per name: what is played, how many of its steps are the state before, and how many writes at least are its own."""
+
+CARRIED = {
+    "experiment": {
+        "Experiment/e": {"spec": {"default": "a", "candidates": [{"name": n, "weight": 50} for n in ("a", "c")]}}
+    }
+}
+"""What Git has beside the models and servers, by name."""
 
 
 @dataclass
@@ -114,7 +124,8 @@ async def test_a_pass_killed_at_any_write_is_continued_by_the_next_one(
     played, steps, own = WAYS[name]
     async with staged(played, seldon_kinds, after_steps=steps, speed=SPEED) as stage:
         checkout = Checkout(tmp_path / "repository")
-        checkout.commit(stage.script.commits[-1][1])
+        wanted = stage.script.commits[-1][1]
+        checkout.commit(Manifests({**wanted.objects, **CARRIED.get(name, {})}))
         stage.begin()
         code, killer, said = await killed_at_every_write(stage, checkout, tmp_path)
         print(*killer.killed, said, sep="\n")  # pytest shows it where this fails
@@ -126,6 +137,9 @@ async def test_a_pass_killed_at_any_write_is_continued_by_the_next_one(
         assert found.history.taken_off == ()
         assert found.lost == {}
         await _nothing_is_left_over(stage)
+        for ref in CARRIED.get(name, {}):
+            there = await stage.found.api.get(*ref.split("/"))
+            assert {one["type"]: one["status"] for one in there["status"]["conditions"]}["Ready"] == "True"
 
 
 async def _nothing_is_left_over(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from tests.controlplane.running import ControlPlane
 from tests.kubernetes.scenarios.process import Checkout, started
 from tests.kubernetes.scenarios.stage import Stage, staged
 from tests.kubernetes.scenarios.ways import outcome
-from tests.kubernetes.scenarios.written import model, recording
+from tests.kubernetes.scenarios.written import model, recording, server
 from tests.recordings.operations import Patch
 from tests.recordings.recording import Recording
 from tests.recordings.scripts import Manifests
@@ -61,7 +61,7 @@ class Scene:
 
     async def until(self, kind: str, name: str, **spec: Any) -> None:
         """Waits until an object's spec says so."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(10):
             while not spec.items() <= (await self.get(kind, name))["spec"].items():
                 await asyncio.sleep(0.02)
 
@@ -111,7 +111,7 @@ async def test_a_ready_that_is_true_of_the_generation_before_is_not_believed(
     played = recording(1, model("m", "v1", "300k"), model("m", "v2", "300k"))
     async with scene(played, seldon_kinds, tmp_path) as found:
         found.stage.found.let_operator_stand(still=True)
-        process = await found.start()
+        process = await found.start("--probe", "never")  # which would wait for the operator
         await found.until("Model", "m", storageUri="artifacts/v2")
         await found.a_while()
         assert ready(await found.get("Model", "m")) == "True"
@@ -232,3 +232,15 @@ async def test_what_waits_for_room_is_asked_for_again_when_a_deletion_has_made_i
         assert (await found.sync())[0] == 0
         await found.stage.audience.asked_again()
         assert found.who("m") == "v2"
+
+
+async def test_a_model_that_outgrows_its_server_stays_there_though_seldon_would_move_it(
+    seldon_kinds: ControlPlane, tmp_path: Path
+) -> None:
+    servers = server(2, "first") | server(3, "second")
+    played = recording(servers, model("m", "v1", "600k", 2), model("m", "v1", "600k", 3))
+    async with scene(played, seldon_kinds, tmp_path) as found:
+        assert {who.who.partition("@")[2][:5] for who in found.stage.audience.seen["m"]} == {"first"}
+        assert (await found.sync())[0] == 4
+        assert (await found.get("Model", "m"))["spec"]["replicas"] == 2
+        assert await found.lost() == {}

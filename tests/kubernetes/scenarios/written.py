@@ -1,4 +1,4 @@
-"""Scenarios that nobody recorded: a Server `mlserver` of 1M, and what is applied there before and after."""
+"""Scenarios that nobody recorded: Servers whose replicas have 1M, and what is applied there before and after."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Json = dict[str, Any]
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def recording(servers: int, before: Json, after: Json) -> Recording:
-    """Returns one with so many server replicas; `before` and `after` are specs by name."""
-    setup = [{"kind": "Server", "name": name, "spec": spec} for name, spec in server(servers).items()]
+def recording(servers: int | Json, before: Json, after: Json) -> Recording:
+    """Returns one with so many server replicas, or with these Servers; all are specs by name."""
+    setup = _objects(server(servers) if isinstance(servers, int) else servers)
     document = {"memory": 1_000_000, "servers": setup, "setup": [{"apply": _objects(before)}]}
     return parse_recording({**document, "steps": [{"do": [{"apply": _objects(after)}], "seconds": 1}]})
 
@@ -25,9 +25,9 @@ def _objects(specs: Mapping[str, Json]) -> list[Json]:
     return [{"kind": kinds[name], "name": name, "spec": spec} for name, spec in specs.items()]
 
 
-def server(replicas: int) -> Json:
+def server(replicas: int, name: str = "mlserver") -> Json:
     """Returns a Server of a fixed size, by name."""
-    return {"mlserver": {"serverConfig": "mlserver", "replicas": replicas, "minReplicas": replicas}}
+    return {name: {"serverConfig": "mlserver", "replicas": replicas, "minReplicas": replicas}}
 
 
 def model(name: str, artifact: str, memory: str, replicas: int = 1) -> Json:
