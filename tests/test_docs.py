@@ -85,15 +85,45 @@ def test_every_module_that_the_architecture_names_exists() -> None:
         assert (ROOT / "reconciler" / name).exists() or (ROOT / "reconciler" / f"{name}.py").exists(), name
 
 
+def sources() -> Iterator[tuple[Path, str]]:
+    """What the code says, in one line each: comments that go on are not cut, nor are those of the .proto."""
+    for folder in ("reconciler", "benchmarks", "tests/controlplane", "tests/kubernetes", "tests/standin"):
+        for file in sorted([*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.proto")]):
+            yield file, " ".join(re.sub(r"\n\s*(?:#|//) ?", "\n", file.read_text()).split())
+
+
+def titles_of(document: Path) -> set[str]:
+    return {line.lstrip("# ").strip() for line in document.read_text().splitlines() if line.startswith("#")}
+
+
 def test_every_document_and_section_that_the_code_cites_exists() -> None:
     cited = set()
-    for file in [*(ROOT / "reconciler").rglob("*.py")]:
-        text = " ".join(file.read_text().split())
+    for file, text in sources():
         assert "SELDON.md" not in text, file
         assert "DESIGN.md" not in text, file
-        cited |= {(name, title) for name, title in re.findall(r'(docs/[a-z-]+\.md)(?:, "([^"]+)")?', text)}
-    assert cited
+        for name, *titles in re.findall(r'(docs/[a-z-]+\.md)(?:,? \(?"([^"]+)"(?:(?:,? and|,) "([^"]+)")?)?', text):
+            cited |= {(name, title) for title in titles}
+    assert ("docs/seldon.md", "Servers") in cited
     for name, title in cited:
-        document = (ROOT / name).read_text()
-        titles = {line.lstrip("# ").strip() for line in document.splitlines() if line.startswith("#")}
-        assert not title or any(known.startswith(title) for known in titles), (name, title)
+        assert not title or any(known.startswith(title) for known in titles_of(ROOT / name)), (name, title)
+
+
+def test_every_decision_that_the_code_cites_exists() -> None:
+    cited = {number for _, text in sources() for number in re.findall(r"docs/decisions/(\d{4})", text)}
+    assert "0012" in cited
+    assert cited <= {record.name[:4] for record in (ROOT / "docs" / "decisions").glob("*.md")}
+
+
+def test_decisions_are_numbered_one_after_the_other() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    for number, record in enumerate(records, start=1):
+        assert record.read_text().startswith(f"# {number}. "), record.name
+
+
+def test_every_link_to_a_section_leads_there() -> None:
+    for document in [*DOCUMENTS, *(ROOT / "docs" / "decisions").glob("*.md")]:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
+            titles = titles_of(document.parent / target if target else document)
+            known = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert anchor in known, f"{document.name}: {target}#{anchor}"

@@ -35,7 +35,7 @@ from reconciler.planner.verdicts import (
 Row = Callable[[Situation], Verdict | None]
 
 TAKE_IN = 2.0
-"""Seconds after which to look again: an object is taken in after 0.1 to 1.5 s (docs/seldon.md, "Status")."""
+"""Seconds after which to look again: an object is taken in after 0.1 to 1.5 s (docs/seldon.md, "The objects")."""
 
 
 def decide(situation: Situation) -> Verdict:

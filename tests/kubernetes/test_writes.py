@@ -124,7 +124,7 @@ async def test_every_contested_field_is_named_with_its_owner_and_both_values(
         await writes.perform(ActionKind.CHANGE, manifest(memory="200k", minReplicas=1))
     assert refused.value.what == "Model iris: 2 fields of it belong to others"
     assert refused.value.why == (
-        ".spec.memory is 300k by dashboard, Git says 200000; .spec.minReplicas is 0 by dashboard, Git says 1"
+        ".spec.memory is 300k by dashboard, would become 200000; .spec.minReplicas is 0 by dashboard, would become 1"
     )
     assert "--force-conflicts" in refused.value.fix
     assert (await writes.live(MODELS, "iris"))["spec"]["memory"] == "300k"

@@ -65,6 +65,9 @@ _KINDS: Mapping[int, type[Refused]] = {
 }
 
 
+_OTHER_CLUSTER = "check that this is the cluster you mean, and that Seldon Core 2 is installed on it"
+
+
 def error_of(status: int, body: bytes, about: str) -> ClusterError:
     """Returns what an answer that is no success means.
 
@@ -77,7 +80,11 @@ def error_of(status: int, body: bytes, about: str) -> ClusterError:
     if status in _TROUBLE:
         return ClusterUnavailable(f"the API server cannot answer now: {about}", why=message)
     kind = _KINDS.get(status, Refused)
-    return kind(f"the API server refused: {about}", status, why=message, fix=_fix(status), causes=_causes(said))
+    no_such_kind = status == 404 and bool(body) and not said  # a plain text for a path that it does not know
+    if no_such_kind:
+        message = "the cluster has no such kind"
+    fix = _OTHER_CLUSTER if no_such_kind else _fix(status)
+    return kind(f"the API server refused: {about}", status, why=message, fix=fix, causes=_causes(said))
 
 
 def _fix(status: int) -> str:

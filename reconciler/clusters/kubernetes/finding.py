@@ -1,4 +1,4 @@
-"""Finds Seldon's scheduler (docs/seldon.md, "Status: what to believe": port 9004, with mTLS 9044).
+"""Finds Seldon's scheduler (docs/seldon.md, "The scheduler's service").
 
 given         HOST:PORT                            it is asked, and nothing else; `none`: nobody is asked
 in a pod      Service seldon-scheduler             its name and port

@@ -176,7 +176,7 @@ def refusal(kind: str, name: str, fields: list[Contested]) -> ActionRefused:
     count = len(fields)
     what = f"{kind} {name}: {count} field{'' if count == 1 else 's'} of it belong{'s' if count == 1 else ''} to others"
     said = "; ".join(_said(each) for each in fields[:10]) + (f"; and {count - 10} more" if count > 10 else "")
-    fix = "take them over with --force-conflicts, or make Git say what is live, or leave them out of Git if they may"
+    fix = "take them over with --force-conflicts, or make Git say what is live, or leave out of Git what others decide"
     return ActionRefused(what, why=said, fix=fix)
 
 
@@ -185,7 +185,7 @@ def _said(each: Contested) -> str:
     if not any(part in _SHOWN for part in each.field.split(".")):
         return f"{each.field} is {who}'s" + (", and Git has none" if each.wanted is None else "")
     live = "is unset" if each.live is None else f"is {each.live}"
-    return f"{each.field} {live} by {who}, Git says {'none' if each.wanted is None else each.wanted}"
+    return f"{each.field} {live} by {who}, would become {'unset' if each.wanted is None else each.wanted}"
 
 
 def seized(found: Mapping[str, Any], fields: Iterable[str]) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Asks the scheduler whether there is room, with a throw-away Model (docs/seldon.md, "Capacity").
+"""Asks the scheduler whether there is room, with a throw-away Model (docs/seldon.md, "A probe tells").
 
 A load that is deleted in flight leaks its room, so a probe is deleted only when none of its loads is in flight. One
 that was left behind by a killed process is found by its label and goes the same way.
@@ -34,7 +34,8 @@ GONE_SECONDS = 20.0
 """Seconds that a deleted probe may take to go; its finalizer takes 2-3 s (docs/seldon.md, "Deleting")."""
 
 SETTLED_SECONDS = 6.0
-"""Seconds after which a load that nobody tells of is over: one that fails takes 4-5 s (docs/seldon.md, "Status")."""
+"""Seconds after which a load that nobody tells of is over: one that fails takes 4-5 s (docs/seldon.md, "The order of
+states")."""
 
 _PACE = 0.1
 _PLACED = (VersionState.FAILED, VersionState.AVAILABLE)

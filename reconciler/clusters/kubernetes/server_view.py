@@ -19,7 +19,8 @@ from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec, canonical_jso
 Json = Mapping[str, Any]
 
 CAPABILITIES_VARIABLE = "SELDON_SERVER_CAPABILITIES"
-"""Environment variable of the container `agent` of a ServerConfig: what its servers can load, separated by commas."""
+"""Environment variable of the container `agent` of a ServerConfig: what its servers can load, separated by commas
+(docs/seldon.md, "ServerConfig")."""
 
 FOLLOWS = 10.0
 """Seconds within which a StatefulSet follows its Server."""

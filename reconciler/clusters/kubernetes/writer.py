@@ -43,7 +43,8 @@ from reconciler.model.records import FAILED_ANNOTATION, failure_to_json
 Json = dict[str, Any]
 
 AUTOSCALERS = frozenset({"manager", "scheduler", "seldon-operator", "seldon-scheduler", "seldon-controller-manager"})
-"""Field managers of Seldon's own operator and scheduler, whose autoscaler writes `Server.spec.replicas`."""
+"""Field managers of Seldon's own operator and scheduler, whose autoscaler writes `Server.spec.replicas`
+(docs/seldon.md, "Servers")."""
 
 _WITHOUT_EFFECT = (".spec.dataflow", ".spec.preloaded", ".spec.imageOverrides")
 """Fields that others may have beside us: they make no difference (docs/seldon.md, "What makes a new version")."""
