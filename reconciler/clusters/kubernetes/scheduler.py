@@ -1,5 +1,9 @@
 """The scheduler's gRPC service, asked for a snapshot of all models and Servers (docs/seldon.md, "Status: what to
-believe"). Only read: a model loaded by it would be one that the operator does not know."""
+believe"). Only read: a model loaded by it would be one that the operator does not know.
+
+It answers with a message per model. Reading them in a thread takes a third of the time that `grpc.aio` needs to hand
+10,000 of them over to the event loop one by one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import grpc
-import grpc.aio
+from grpc.experimental import ChannelOptions
 
 from reconciler.clusters.kubernetes import scheduler_pb2 as wire
 from reconciler.clusters.kubernetes.reported import (
@@ -95,25 +99,31 @@ class GrpcScheduler:
 
     def __init__(self, address: str, tls: tuple[Path, Path, Path] | None = None, server_name: str = "") -> None:
         self.address = address
-        options: list[tuple[str, int | str]] = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+        options: list[tuple[str, int | str]] = [
+            ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+            (ChannelOptions.SingleThreadedUnaryStream, 1),
+        ]
         if tls is not None and server_name:
             options.append(("grpc.ssl_target_name_override", server_name))
         if tls is None:
-            self._channel = grpc.aio.insecure_channel(address, options=options)
+            self._channel = grpc.insecure_channel(address, options=options)
         else:
             ca, certificate, key = (path.read_bytes() for path in tls)
             credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-            self._channel = grpc.aio.secure_channel(address, credentials, options=options)
+            self._channel = grpc.secure_channel(address, credentials, options=options)
         self._parsed: dict[bytes, ReportedModel] = {}
         self._away = False
         self._settled_at = 0.0
 
     async def unreachable(self, seconds: float) -> str:
         """Returns why it takes no connection within so many seconds, empty if it does."""
+        ready = grpc.channel_ready_future(self._channel)
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), seconds)
-        except TimeoutError:
+            await asyncio.to_thread(ready.result, seconds)
+        except grpc.FutureTimeoutError:
             return f"Seldon's scheduler takes no connection at {self.address} within {seconds:.0f} s"
+        finally:
+            ready.cancel()
         return ""
 
     async def snapshot(self) -> Reported:
@@ -142,24 +152,27 @@ class GrpcScheduler:
             found = map(_model, await self._answers("ModelStatus", asked))
         except ClusterUnavailable as error:
             cause = error.__cause__
-            if isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _UNKNOWN:
+            if isinstance(cause, grpc.RpcError) and cause.code() in _UNKNOWN:
                 return None
             raise
         return next((model for model in found if model.name == name and model.versions), None)
 
     async def _answers(self, method: str, asked: wire.ModelStatusRequest | wire.ServerStatusRequest) -> list[bytes]:
         """Returns the answers to one request, undecoded."""
-        call = self._channel.unary_stream(_SERVICE + method)
+        call = self._channel.unary_stream(_SERVICE + method)(asked.SerializeToString(), timeout=SECONDS)
         try:
-            return [answer async for answer in call(asked.SerializeToString(), timeout=SECONDS)]
-        except grpc.aio.AioRpcError as error:
+            return await asyncio.to_thread(list, call)
+        except asyncio.CancelledError:
+            call.cancel()  # else the thread would read on
+            raise
+        except grpc.RpcError as error:
             self._away = self._away or error.code() is grpc.StatusCode.UNAVAILABLE
             why = f"{error.code().name}: {' '.join((error.details() or '').split())}"
             raise ClusterUnavailable(f"no answer from Seldon's scheduler at {self.address}", why=why) from error
 
     async def close(self) -> None:
         """Lets go of the connection."""
-        await self._channel.close()
+        self._channel.close()
 
 
 def _model(answer: bytes) -> ReportedModel:
