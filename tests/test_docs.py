@@ -105,6 +105,7 @@ def test_every_document_and_section_that_the_code_cites_exists() -> None:
             cited |= {(name, title) for title in titles}
     assert ("docs/seldon.md", "Servers") in cited
     for name, title in cited:
+        assert (ROOT / name).is_file(), name
         assert not title or any(known.startswith(title) for known in titles_of(ROOT / name)), (name, title)
 
 
