@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica, ReportedServer
+from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedReplica, ReportedServer
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.records import Scheduler, World
@@ -167,3 +167,12 @@ def test_replicas_are_not_ready_from_the_moment_their_server_says_other_pods_unt
 def test_nothing_may_be_changed_while_routes_do_not_follow_a_restarted_scheduler() -> None:
     assert View().live_state(Seen(), Reported(restarted=True), 0).hold
     assert not View().live_state(Seen(), Reported(), 0).hold
+
+
+def test_what_the_scheduler_has_of_another_namespace_is_not_ours() -> None:
+    models = {
+        name: ReportedModel(name, (), namespace) for name, namespace in (("a", "ours"), ("b", "theirs"), ("c", ""))
+    }
+    servers = {"s": ReportedServer("s", 1, (), "theirs")}
+    found = Reported(models, servers, restarted=True).of("ours")
+    assert (sorted(found.models), sorted(found.servers), found.restarted) == (["a", "c"], [], True)

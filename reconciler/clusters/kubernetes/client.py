@@ -267,7 +267,7 @@ class KubernetesCluster:
             live = replace(unconfirmed, unverified=self._unverified, room_source=ROOM_SOURCE)
         else:
             assert isinstance(report, Reported)
-            live = replace(self._view.live_state(seen, report, now), room_source=SCHEDULER)
+            live = replace(self._view.live_state(seen, report.of(self._api.namespace), now), room_source=SCHEDULER)
         self._latest = live
         written = (self._models, self._servers, self._experiments, self._pipelines)
         self._generations = {

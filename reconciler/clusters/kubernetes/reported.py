@@ -86,6 +86,7 @@ class ReportedServer:
     name: str
     expected: int
     replicas: tuple[ReportedReplica, ...] = ()
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,10 @@ class Reported:
     models: Mapping[str, ReportedModel] = field(default_factory=dict)
     servers: Mapping[str, ReportedServer] = field(default_factory=dict)
     restarted: bool = False
+
+    def of(self, namespace: str) -> Reported:
+        """Returns what is not of another namespace: a scheduler may serve several."""
+        own = ("", namespace)
+        models = {name: model for name, model in self.models.items() if model.namespace in own}
+        servers = {name: server for name, server in self.servers.items() if server.namespace in own}
+        return Reported(models, servers, self.restarted)

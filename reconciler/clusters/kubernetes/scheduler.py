@@ -205,4 +205,5 @@ def _server(found: wire.ServerStatusResponse) -> ReportedServer:
         ReportedReplica(r.replica_idx, r.total_memory_bytes, r.available_memory_bytes, r.over_commit_percentage)
         for r in found.resources
     )
-    return ReportedServer(found.server_name, found.expected_replicas, tuple(sorted(replicas, key=lambda r: r.index)))
+    in_order = tuple(sorted(replicas, key=lambda r: r.index))
+    return ReportedServer(found.server_name, found.expected_replicas, in_order, found.kubernetes_meta.namespace)
