@@ -15,10 +15,11 @@ from reconciler.clusters.kubernetes.client import KubernetesCluster, Terms
 from reconciler.clusters.kubernetes.connection import Address
 from reconciler.clusters.kubernetes.lock import Fence
 from reconciler.clusters.kubernetes.opening import open_cluster
-from reconciler.clusters.kubernetes.probe import PROBE_LABEL, PROBE_PREFIX, Prober
+from reconciler.clusters.kubernetes.probe import PROBE_LABEL, PROBE_PREFIX, Prober, state_of
 from reconciler.clusters.kubernetes.resources import MODELS
 from reconciler.clusters.simulated import Artifact, Rules
 from reconciler.errors import ActionRefused
+from reconciler.model.live import VersionState
 from reconciler.model.manifests import INSTANCE_LABEL, DesiredState
 from reconciler.model.plan import ActionKind, Guards, Verb
 from tests.controlplane.running import ControlPlane
@@ -100,6 +101,16 @@ async def test_a_probe_that_a_killed_process_left_behind_is_removed_under_the_lo
     started.until(lambda: len(started.snapshot()["scheduler"]) == 2)
     async with _opened(started) as cluster, cluster.lock("test", 0):
         assert _probes(started).split() == [f"model.mlops.seldon.io/{PROBE_PREFIX}0002"], "its load is in flight"
+
+
+async def test_without_a_scheduler_a_probe_left_behind_with_a_load_in_flight_stays(started: Seldon) -> None:
+    labels = {PROBE_LABEL: "default"}
+    spec = {"storageUri": "gs://slow", "memory": "1k", "requirements": ["sklearn"]}
+    started.apply({"kind": "Model", "metadata": {"name": f"{PROBE_PREFIX}0001", "labels": labels}, "spec": spec})
+    started.until(lambda: state_of(started.get(f"Model/{PROBE_PREFIX}0001")) is VersionState.PROGRESSING)
+    async with api_of(started.control_plane.kubeconfig, started.namespace) as api:
+        await Prober(api, Fence(), "default").clear()
+    assert _probes(started), "deleted in flight, its room would leak"
 
 
 def _desired(**of_b: Any) -> DesiredState:

@@ -82,10 +82,10 @@ class Prober:
         async with self._fence.passed():
             made = await self._api.apply(MODELS, {**document, "spec": probed(manifest)})
         told = await self._told(name, ANSWER_SECONDS)
-        if told is not None and not told.loading:
-            await self._removed(name, made["metadata"]["uid"])
-        if told is None or told.loading:
+        if not _over(told):
             raise ClusterUnavailable(f"the scheduler did not say whether there is room for {manifest.name}")
+        assert told is not None  # else it would not be over
+        await self._removed(name, made["metadata"]["uid"])
         if told.state not in _PLACED:
             why = f"a throw-away model like it was told {told.state}"
             raise ActionRefused(f"the scheduler has no room for {manifest.name}", why=why)
@@ -97,7 +97,7 @@ class Prober:
             if not metadata["name"].startswith(PROBE_PREFIX) or metadata.get("deletionTimestamp"):
                 continue
             told = await self._told(metadata["name"], 0)
-            if told is not None and not told.loading:
+            if _over(told):
                 await self._removed(metadata["name"], metadata["uid"])
 
     async def _told(self, name: str, seconds: float) -> Told | None:
@@ -108,7 +108,7 @@ class Prober:
             with suppress(ClusterUnavailable):
                 told = await self._ask(name)
             now = clock()
-            over = told is not None and told.state in _OVER and not told.loading
+            over = _over(told)
             over_since = (over_since or now) if over else 0.0
             if over and (self._final(told) or now - over_since >= SETTLED_SECONDS):
                 return told
@@ -134,6 +134,11 @@ class Prober:
         found = await self._api.get(MODELS, name)
         state = None if found is None else state_of(found)
         return None if state is None else Told(state)
+
+
+def _over(told: Told | None) -> bool:
+    """Whether it has ended. Conditions tell of no loads, but a version that is still progressing has one."""
+    return told is not None and told.state in _OVER and not told.loading
 
 
 def state_of(model: Mapping[str, Any]) -> VersionState | None:
