@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
+from reconciler.clusters.kubernetes.answers import Conflict
 from reconciler.clusters.kubernetes.api import Api
 from reconciler.clusters.kubernetes.lock import NAME, Fence, LeaseLock
 from reconciler.clusters.kubernetes.resources import LEASES, MODELS
@@ -146,3 +147,25 @@ async def test_a_long_write_is_not_cut_while_the_lock_is_renewed(proxy: Proxy, n
             with pytest.raises(Exception, match="refused") as refused:
                 await writes.perform(ActionKind.LOAD, manifest())
     assert not isinstance(refused.value, LockLost)
+
+
+async def test_a_holder_whose_clock_is_far_behind_makes_nobody_wait_for_ever(api: Api) -> None:
+    renewing = True
+    async with _lock(api, duration=1.0).held("first", 0):
+
+        async def put_back() -> None:
+            while renewing:
+                found = await api.get(LEASES, NAME)
+                assert found is not None
+                found["spec"]["renewTime"] = "2001-01-01T00:00:00.000000Z"
+                with suppress(Conflict):
+                    await api.replace(LEASES, found)
+                await asyncio.sleep(0.1)
+
+        behind = asyncio.create_task(put_back())
+        async with asyncio.timeout(30):
+            with pytest.raises(LockHeld):
+                async with _lock(api).held("second", 0):
+                    pytest.fail("the lock was given twice")
+        renewing = False
+        await behind

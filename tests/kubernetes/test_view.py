@@ -176,3 +176,23 @@ def test_what_the_scheduler_has_of_another_namespace_is_not_ours() -> None:
     servers = {"s": ReportedServer("s", 1, (), "theirs")}
     found = Reported(models, servers, restarted=True).of("ours")
     assert (sorted(found.models), sorted(found.servers), found.restarted) == (["a", "c"], [], True)
+
+
+def _experiment(weight: int, generation: int, ready: str) -> Seen:
+    metadata = {"name": "x", "uid": "1", "generation": generation}
+    spec = {"candidates": [{"name": "a", "weight": weight}]}
+    status = {"conditions": [{"type": "Ready", "status": ready}]}
+    return Seen(experiments={"x": {"metadata": metadata, "spec": spec, "status": status}})
+
+
+def test_an_experiment_that_was_written_to_is_ready_only_once_its_status_changed_or_time_has_passed() -> None:
+    view = View()
+
+    def ready(seen: Seen, now: float) -> bool | None:
+        return view.live_state(seen, Reported(), now).experiments[0].ready
+
+    assert ready(_experiment(1, 1, "True"), 0) is True
+    assert ready(_experiment(2, 2, "True"), 1) is None
+    assert ready(_experiment(2, 2, "False"), 2) is False
+    assert ready(_experiment(3, 3, "False"), 3) is None
+    assert ready(_experiment(3, 3, "False"), 9) is False

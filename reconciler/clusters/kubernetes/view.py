@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from reconciler.clusters.kubernetes.carried_view import live_experiment, live_pipeline
+from reconciler.clusters.kubernetes.carried_view import Words, live_experiment, live_pipeline
 from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
@@ -64,6 +64,7 @@ class View:
     def __init__(self) -> None:
         self._known = KnownSpecs()
         self._templates = Templates()
+        self._words = Words()
         self._models: dict[str, tuple[str, ReportedModel | None, LiveModel]] = {}
 
     def live_state(self, seen: Seen, reported: Reported, observed_at: float, hold: str = "") -> LiveState:
@@ -80,8 +81,14 @@ class View:
             server_configs=tuple(server_configs(seen.server_configs)),
             traits=SELDON_TRAITS,
             hold=hold or _not_told(reported),
-            experiments=tuple(map(live_experiment, seen.experiments.values())),
-            pipelines=tuple(map(live_pipeline, seen.pipelines.values())),
+            experiments=tuple(
+                live_experiment(found, settled=self._words.settled(found, observed_at))
+                for found in seen.experiments.values()
+            ),
+            pipelines=tuple(
+                live_pipeline(found, settled=self._words.settled(found, observed_at))
+                for found in seen.pipelines.values()
+            ),
         )
 
     def _model(self, found: Json, reported: ReportedModel | None) -> LiveModel:
