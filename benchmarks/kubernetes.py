@@ -2,8 +2,8 @@
 
 *No-op*: Git is in sync. A warm `plan` against one raw LIST of the Models by `kubectl get --raw`, and against what
 people type, `kubectl get -o json`, which asks for 500 at a time; side by side, so that whatever else the machine does
-weighs on all. Its memory, its processor time, and its requests by the API server's audit log, which must be as many for 100
-Models as for 10,000. *100 changed*: `apply` of 100 new versions against `kubectl apply` of the whole
+weighs on all. Its memory, its processor time, and its requests by the API server's audit log, which must be as many for
+100 Models as for 10,000. *100 changed*: `apply` of 100 new versions against `kubectl apply` of the whole
 set.
 """
 
