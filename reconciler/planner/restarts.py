@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from reconciler.health import serving_version
-from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
+from reconciler.model.live import LiveModel, LiveReplica, LiveServer, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ServerSpec
 
 _WAITING = (VersionState.FAILED, VersionState.SCHEDULE_FAILED)
@@ -38,12 +38,17 @@ def off_the_air_meanwhile(server: LiveServer, wanted: ServerSpec, live: LiveStat
         demand = sum(version.memory for _, version in here) + going + may_come_back(server, live)
         others = [r for r in server.replicas if r.ready and r.index != replica.index and r.index < size]
         for model, version in here:
-            keeps = sum(other.index in version.occupied or other.room >= demand for other in others)
+            keeps = sum(other.index in version.occupied or _left(other, wanted) >= demand for other in others)
             keeps = keeps if moves(model.name, version, live) else 0
             alone = version.occupied == (replica.index,)
             if keeps < max(version.wanted, 1) and (alone or _may_move(model, server, live)):
                 found.add(model.name)
     return sorted(found)
+
+
+def _left(replica: LiveReplica, wanted: ServerSpec) -> int:
+    """Returns the room of a replica, in bytes; those that restart first have the new size when the next one does."""
+    return replica.room + min(0, wanted.limit - replica.limit)
 
 
 def served_by_an_older_version(server: LiveServer, live: LiveState) -> list[str]:
