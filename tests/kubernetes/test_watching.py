@@ -12,11 +12,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.api import Event
+from reconciler.clusters.kubernetes.client import KubernetesCluster
 from reconciler.clusters.kubernetes.resources import MODELS, Resource
 from reconciler.clusters.kubernetes.watching import Watched
+from reconciler.model.plan import ActionKind
 from tests.kubernetes.faults import Asked, Fault, Proxy
-from tests.kubernetes.writing import Writes, api_of
+from tests.kubernetes.writing import Writes, action, api_of, manifest
 
 Json = dict[str, Any]
 GONE = {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "metadata": {}}
@@ -47,8 +50,9 @@ class Following:
 
     @property
     def places(self) -> list[str]:
-        """Where watches began, in order."""
-        return [parse_qs(asked.query)["resourceVersion"][0] for asked in self.proxy.faults.asked if watches(asked)]
+        """Where watches of models began, in order."""
+        begun = [asked for asked in self.proxy.faults.asked if watches(asked) and asked.path.endswith("/models")]
+        return [parse_qs(asked.query)["resourceVersion"][0] for asked in begun]
 
     @property
     def lists(self) -> int:
@@ -303,3 +307,32 @@ async def test_an_api_without_faults_needs_one_list_and_one_watch(following: Fol
         await following.write(f"m{number}")
     await until(lambda: len(following.uris) == 6)
     assert (following.lists, len(following.places)) == (1, 1)
+
+
+async def test_a_write_that_came_upon_a_foreign_change_has_no_other_object_listed(
+    proxy: Proxy, writes: Writes, namespace: str
+) -> None:
+    async with api_of(proxy.kubeconfig, namespace) as api:
+        cluster = KubernetesCluster(api, None)
+        try:
+            following = Following(cluster._models, proxy, writes)
+            await writes.perform(ActionKind.LOAD, manifest("a"))
+            await cluster.observe(await cluster.observe())
+            lists = following.lists
+            await _changed_in_between(cluster, writes)
+            await cluster.observe(await cluster.observe())
+            await cluster.perform(action(ActionKind.CHANGE, manifest("a", replicas=2)))
+            assert (following.lists, len(following.places)) == (lists, 1)
+        finally:
+            await cluster.close()
+
+
+async def _changed_in_between(cluster: KubernetesCluster, other: Writes) -> None:
+    """Writes to a model as others do, until the change comes between a look at it and a write of ours."""
+    for number in range(50):
+        await other.api.merge(MODELS, "a", {"metadata": {"annotations": {"written": str(number)}}}, manager="other")
+        try:
+            await cluster.perform(action(ActionKind.CHANGE, manifest("a", replicas=1 + number % 2)))
+        except Changed:
+            return
+    raise AssertionError("every event came before the answer to the write")
