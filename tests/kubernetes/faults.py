@@ -23,6 +23,7 @@ class Fault:
     Attributes:
         status: the answer in place of the real one; 0 cuts the connection. body, headers: of that answer.
         taken: whether the API server gets the request all the same. delay: seconds before anything happens.
+        cut: whether the connection is cut after what `body` has. silent: whether nothing follows it, and no end.
     """
 
     status: int = 0
@@ -30,6 +31,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     taken: bool = False
     delay: float = 0.0
+    cut: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ async def _handled(
     fault = faults.found(Asked(request.method, request.path, request.query_string, authorization, body))
     if fault is not None:
         await asyncio.sleep(fault.delay)
+        if fault.cut or fault.silent:
+            return await _begun(request, fault)
         if fault.status and not fault.taken:
             return _answer(fault)
         if not fault.status and not fault.taken:
@@ -147,6 +152,19 @@ def _kept(answer: aiohttp.ClientResponse) -> dict[str, str]:
 
 def _answer(fault: Fault) -> web.Response:
     return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
+
+
+async def _begun(request: web.Request, fault: Fault) -> web.StreamResponse:
+    """Answers with a beginning; the rest is what the fault is about."""
+    stream = web.StreamResponse(status=fault.status, headers=fault.headers)
+    await stream.prepare(request)
+    await stream.write(fault.body.encode())
+    while fault.silent and request.transport is not None:
+        await asyncio.sleep(0.05)
+    if request.transport is not None:
+        await asyncio.sleep(0.05)  # what was written is sent first
+        request.transport.abort()
+    return stream
 
 
 def _cut(request: web.Request) -> web.Response:

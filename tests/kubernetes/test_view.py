@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedReplica, ReportedServer
-from reconciler.clusters.kubernetes.view import Seen, View
+from reconciler.clusters.kubernetes.reported import (
+    Reported,
+    ReportedModel,
+    ReportedReplica,
+    ReportedServer,
+    ReportedVersion,
+)
+from reconciler.clusters.kubernetes.view import NEWEST, Seen, View
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.records import Scheduler, World
 from reconciler.clusters.simulated.view import live_state
-from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
+from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
 from tests.kubernetes import told
 from tests.recordings.artifacts import artifacts_in
 from tests.recordings.operations import Wait
@@ -196,3 +202,36 @@ def test_an_experiment_that_was_written_to_is_ready_only_once_its_status_changed
     assert ready(_experiment(2, 2, "False"), 2) is False
     assert ready(_experiment(3, 3, "False"), 3) is None
     assert ready(_experiment(3, 3, "False"), 9) is False
+
+
+def _reports(*generations: int) -> Reported:
+    versions = tuple(
+        ReportedVersion(number, generation, "s", VersionState.AVAILABLE, available=1)
+        for number, generation in enumerate(generations, start=1)
+    )
+    return Reported({"m": ReportedModel("m", versions)})
+
+
+def test_specs_that_no_version_names_are_forgotten_but_for_the_newest() -> None:
+    view = View()
+    for generation in range(1, 100):
+        view.live_state(Seen(models={"m": _model(generation)}), _reports(1, generation), generation)
+    known = [n for n in range(1, 101) if view._known.spec("1", n) is not None]
+    assert known == [1, *range(100 - NEWEST, 100)]
+    live = view.live_state(Seen(models={"m": _model(100)}), _reports(1, 97, 100), 100)
+    assert all(version.digest is not None for version in live.models[0].versions), "what may come late is known"
+
+
+def test_a_moment_without_reports_forgets_nothing() -> None:
+    view = View()
+    for generation in range(1, 100):
+        reports = _reports(1, generation) if generation < 50 else Reported()
+        view.live_state(Seen(models={"m": _model(generation)}), reports, generation)
+    assert view._known.spec("1", 1) is not None
+
+
+def test_what_an_object_said_that_is_gone_is_forgotten() -> None:
+    view = View()
+    view.live_state(Seen(models={"m": _model(1)}), _reports(1), 0)
+    view.live_state(Seen(), Reported(), 1)
+    assert len(view._known) == 0

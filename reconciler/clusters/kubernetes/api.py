@@ -6,7 +6,8 @@ expires half way begins anew. A watch goes on where the list ended.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ import orjson
 
 from reconciler.clusters.kubernetes.answers import Expired, NotFound, error_of
 from reconciler.clusters.kubernetes.connection import Connection
+from reconciler.clusters.kubernetes.decoding import lines_of, not_understood, object_of
 from reconciler.clusters.kubernetes.resources import Resource
+from reconciler.errors import ClusterUnavailable
 
 Json = dict[str, Any]
 
@@ -23,6 +26,9 @@ FIELD_MANAGER = "model-reconciler"
 
 PAGE = 20_000
 """Objects per page of a LIST: of 10,000 models about 30 MB, in one request."""
+
+RESTARTS = 3
+"""Times that a list which expires half way is begun anew: one that never ends in time would keep us for ever."""
 
 WATCH_SECONDS = 240
 """The API server ends a watch after so long, and we begin it anew."""
@@ -52,10 +58,14 @@ class Api:
     """What can be asked of the API server; everything in `connection.namespace` unless `namespace` says otherwise.
 
     Every method raises ClusterUnavailable without an answer, and `Refused` (see `answers`) for a no.
+
+    Args:
+        page: objects per page of a LIST.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, page: int = PAGE) -> None:
         self.connection = connection
+        self._page = page
         self.written: Callable[[Resource, Json], None] = lambda resource, found: None
         """Told every object that a write of ours answered with: nobody else knows it so soon."""
 
@@ -70,23 +80,26 @@ class Api:
         Args:
             labels, fields: selectors, as kubectl's `-l` and `--field-selector`.
         """
-        query = _selectors(labels, fields) | {"limit": str(PAGE)}
+        query = _selectors(labels, fields) | {"limit": str(self._page)}
         where = namespace or self.namespace
-        items: list[Json] = []
-        while True:
+        for _ in range(1 + RESTARTS):
             try:
-                page = await self._get(resource, where, "", query)
-            except Expired:
-                if "continue" not in query:
-                    raise
-                query.pop("continue")
-                items = []  # what was listed so far is too old to go on from
-                continue
+                return await self._listed(resource, where, query)
+            except Expired as error:
+                expired = error  # what was listed so far is too old to go on from
+        what = f"a list expired again and again before its end: {_said(resource, '', where)}"
+        raise ClusterUnavailable(what, why=expired.why) from expired
+
+    async def _listed(self, resource: Resource, namespace: str, query: Mapping[str, str]) -> Listed:
+        """Returns all pages of one list. Raises Expired in their middle."""
+        items: list[Json] = []
+        following: Mapping[str, str] = {}
+        while True:
+            page = await self._get(resource, namespace, "", {**query, **following})
             items += page.get("items") or []
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
-                return Listed(items, str(metadata.get("resourceVersion", "")))
-            query["continue"] = metadata["continue"]
+            if not page["metadata"].get("continue"):
+                return Listed(items, str(page["metadata"].get("resourceVersion", "")))
+            following = {"continue": page["metadata"]["continue"]}
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "") -> Json | None:
         """Returns one object, None when there is none."""
@@ -97,16 +110,19 @@ class Api:
 
     async def _get(self, resource: Resource, namespace: str, name: str, query: Mapping[str, str]) -> Json:
         about = f"{'get' if name else 'list'} {_said(resource, name, namespace)}"
-        found: Json = orjson.loads(
-            await self.connection.request("GET", resource.path(namespace, name), query=query, about=about)
+        found = object_of(
+            await self.connection.request("GET", resource.path(namespace, name), query=query, about=about), about
         )
+        wanted = "" if name else "List"
+        if not str(found.get("kind")).endswith(wanted) or not isinstance(found.get("metadata"), dict):
+            raise not_understood(about, f"it is no {resource.kind}{wanted}")
         return found
 
-    async def watch(self, resource: Resource, since: str) -> AsyncIterator[Event]:
+    async def watch(self, resource: Resource, since: str) -> AsyncGenerator[Event, None]:
         """Yields what changes after resource version `since`, until the server ends the watch.
 
         Raises:
-            Expired: `since` is too old; list anew.
+            Expired: `since` is too old; list anew. ClusterUnavailable: it broke, or says what no watch says.
         """
         query = {
             "watch": "1",
@@ -115,16 +131,11 @@ class Api:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         about = f"watch {_said(resource, '', self.namespace)}"
-        async with self.connection.stream(resource.path(self.namespace), query, about) as lines:
+        async with self.connection.stream(resource.path(self.namespace), query, about) as content:
             yield Event(OPENED, {})
-            async for line in lines:
-                if not line.endswith(b"\n"):
-                    return  # cut off in the middle
-                event = orjson.loads(line)
-                if event.get("type") == "ERROR":
-                    status = event.get("object") or {}
-                    raise error_of(int(status.get("code") or 500), orjson.dumps(status), about)
-                yield Event(event["type"], event["object"])
+            async with aclosing(lines_of(content, about)) as lines:
+                async for line in lines:
+                    yield _event(object_of(line, about), about)
 
     async def apply(
         self,
@@ -202,18 +213,31 @@ class Api:
         subresource: str = "",
     ) -> Json:
         where = namespace or self.namespace
+        about = f"{verb} {_said(resource, name, where)}"
         answer = await self.connection.request(
             method,
             resource.path(where, name, subresource),
             query=query,
             body=body,
             content_type=content_type,
-            about=f"{verb} {_said(resource, name, where)}",
+            about=about,
         )
-        found: Json = orjson.loads(answer)
+        found = object_of(answer, about)
         if found.get("kind") == resource.kind and "dryRun" not in query:
             self.written(resource, found)
         return found
+
+
+def _event(said: Json, about: str) -> Event:
+    found = said.get("object")
+    if not isinstance(found, dict):
+        raise not_understood(about, "it is no event")
+    if said.get("type") == "ERROR":
+        code = found.get("code")
+        raise error_of(code if isinstance(code, int) else 500, orjson.dumps(found), about)
+    if not isinstance(found.get("metadata"), dict):
+        raise not_understood(about, "it is no event of an object")
+    return Event(str(said.get("type")), found)
 
 
 def _selectors(labels: str, fields: str) -> dict[str, str]:

@@ -145,7 +145,7 @@ class KubernetesCluster:
         try:
             await self._writer.perform(action, live, model)
         except Changed:
-            await kind.stop()  # what is known of it may be old: the next look lists
+            await kind.refresh(name_of(action))
             raise
 
     async def admit(self, plan: Plan) -> Admission:
@@ -231,11 +231,12 @@ class KubernetesCluster:
     async def observe(self, newer_than: LiveState | None = None) -> LiveState:
         """Returns what is live now; see `Cluster.observe`."""
         if newer_than is None:
+            for kind in self._kinds:
+                kind.expect()
             return await self._look()
         end = time.monotonic() + LOOK
-        for kind in self._kinds:
-            kind.follow()
         while True:
+            await _together(*(kind.follow() for kind in self._kinds))
             live = await self._look()
             if not _same(live, newer_than) or time.monotonic() >= end:
                 return live

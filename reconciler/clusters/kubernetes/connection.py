@@ -66,10 +66,12 @@ class Connection:
 
     Attributes:
         name: how reports name the cluster. namespace: that of the objects we reconcile. inside: we run in a pod of it.
+        stream_silence: seconds after which an answer that goes on, and says nothing, is given up.
     """
 
     def __init__(self, address: Address, name: str, namespace: str, client: Any, *, inside: bool = False) -> None:
         self.inside = inside
+        self.stream_silence = STREAM_SILENCE_SECONDS
         self.name = name
         self.namespace = namespace
         self.requests = 0
@@ -168,7 +170,7 @@ class Connection:
         about: str,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         limits = aiohttp.ClientTimeout(
-            total=seconds, sock_connect=10, sock_read=SILENCE_SECONDS if seconds else STREAM_SILENCE_SECONDS
+            total=seconds, sock_connect=10, sock_read=SILENCE_SECONDS if seconds else self.stream_silence
         )
         for attempt in (1, 2):
             answer = await self._send(method, path, query, body, content_type, limits)

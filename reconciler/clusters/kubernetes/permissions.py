@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from reconciler.clusters.kubernetes.answers import Forbidden, Refused
 from reconciler.clusters.kubernetes.api import Api
+from reconciler.clusters.kubernetes.decoding import object_of
 from reconciler.clusters.kubernetes.lock import NAME
 from reconciler.clusters.kubernetes.resources import (
     CONFIG_MAPS,
@@ -156,7 +155,7 @@ async def _allowed(api: Api, needed: Permission) -> bool:
 async def _review(api: Api, path: str, spec: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
     about = "ask what we are allowed"
-    found: Mapping[str, Any] = orjson.loads(await api.connection.request("POST", path, body=body, about=about))
+    found = object_of(await api.connection.request("POST", path, body=body, about=about), about)
     return found.get("status") or {}
 
 

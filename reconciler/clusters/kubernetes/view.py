@@ -6,7 +6,7 @@ version is the live spec's if its generation is the object's (docs/seldon.md, "S
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,9 @@ Objects = Mapping[str, Json]
 PROBE_SECONDS = 120.0
 """Seconds after which a probe's Model counts as left behind."""
 
+NEWEST = 10
+"""Generations of an object that are known though no version names them."""
+
 _OVER = (VersionState.TERMINATED, VersionState.SCALED_DOWN)
 
 
@@ -47,15 +50,32 @@ class KnownSpecs:
     """Specs by object and generation, as seen by this process: the scheduler names versions by generation only."""
 
     def __init__(self) -> None:
-        self._specs: dict[tuple[str, int], ModelSpec] = {}
+        self._specs: dict[str, dict[int, ModelSpec]] = {}
 
-    def keep(self, uid: str, generation: int, spec: ModelSpec) -> None:
-        """Keeps what an object said at a generation."""
-        self._specs[uid, generation] = spec
+    def keep(self, uid: str, generation: int, spec: ModelSpec, named: Collection[int] = ()) -> None:
+        """Keeps what an object said at a generation.
+
+        Args:
+            named: the generations of its versions, empty if nobody reports any. What no version names is forgotten,
+                but for the newest few: the scheduler may not have taken them in yet.
+        """
+        specs = self._specs.setdefault(uid, {})
+        specs[generation] = spec
+        if named and len(specs) > NEWEST:
+            newest = sorted(specs)[-NEWEST:]
+            self._specs[uid] = {each: specs[each] for each in specs if each in newest or each in named}
+
+    def __len__(self) -> int:
+        """Returns the number of objects."""
+        return len(self._specs)
+
+    def forget_all_but(self, uids: Collection[str]) -> None:
+        """Forgets the objects that are gone."""
+        self._specs = {uid: specs for uid, specs in self._specs.items() if uid in uids}
 
     def spec(self, uid: str, generation: int) -> ModelSpec | None:
         """Returns what an object said at a generation, None when nobody looked then."""
-        return self._specs.get((uid, generation))
+        return self._specs.get(uid, {}).get(generation)
 
 
 class View:
@@ -71,6 +91,8 @@ class View:
         """Returns what is live. `observed_at`: Unix time in seconds. `hold`: as in `LiveState`, if known already."""
         models = {name: self._model(found, reported.models.get(name)) for name, found in seen.models.items()}
         self._models = {name: self._models[name] for name in models}
+        if len(self._known) > len(seen.models):
+            self._known.forget_all_but({str(found["metadata"].get("uid", "")) for found in seen.models.values()})
         in_flight = loads_in_flight(models.values())
         new_pods = self._templates.pending(seen.servers, seen.stateful_sets, observed_at)
         servers = ServerObjects(seen.servers, seen.stateful_sets, seen.server_configs, new_pods)
@@ -130,7 +152,7 @@ def live_model(found: Json, reported: ReportedModel | None, known: KnownSpecs) -
     metadata = found["metadata"]
     uid, generation = str(metadata.get("uid", "")), int(metadata.get("generation") or 0)
     spec = spec_of(found)
-    known.keep(uid, generation, spec)
+    known.keep(uid, generation, spec, [] if reported is None else [each.generation for each in reported.versions])
     labels, annotations = texts(metadata.get("labels")), texts(metadata.get("annotations"))
     kept = records(annotations)
     model = None if reported is None or reported.deleted else reported
