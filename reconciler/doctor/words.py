@@ -20,6 +20,12 @@ def artifact(model: LiveModel) -> str:
     return clean(model.spec.storage_uri)
 
 
+def ended(model: LiveModel, live: LiveVersion) -> str:
+    """Returns how the live version ended, in the cluster's own words where it gives any."""
+    what = f"version {live.number} ({artifact(model)}) is {live.state}"
+    return f"{what}: {told(live.reason)}" if live.reason else what
+
+
 def places(version: LiveVersion) -> str:
     """Returns the server replicas that `version` is on, such as `mlserver/0 and 1`."""
     return f"{version.server}/{_and([str(index) for index in version.occupied])}"
