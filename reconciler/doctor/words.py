@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.model.clean import clean
 from reconciler.model.live import LiveModel, LiveVersion
-from reconciler.reports.clean import clean
 
 _SHOWN = 5
 
