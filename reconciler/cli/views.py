@@ -100,7 +100,7 @@ class DaemonView(PassView):
         """Closes the progress view and prints the report, unless it is no news; after a failure one line at least."""
         self._open.close()
         invalid = report.verdict is Verdict.INVALID
-        matter = (report.context.commit, report.verdict, report.decisions, report.problems)
+        matter = (report.context.commit, report.verdict, report.decisions, report.problems, report.unverified)
         news = bool(report.actions) or matter != self._shown
         back = bool(self._failure) and not invalid
         if self._output == "text" and not invalid and (news or back):

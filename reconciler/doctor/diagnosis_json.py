@@ -20,6 +20,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> bytes:
         "kind": "Diagnosis",
         "cluster": diagnosis.cluster,
         "observedAt": iso(diagnosis.observed_at),
+        "unverified": diagnosis.unverified,
         "exitCode": diagnosis.exit_code,
         "summary": diagnosis.summary,
         "servers": diagnosis.servers,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.doctor import experiments, objects, off_the_air, servers, serving
+from reconciler.doctor import experiments, objects, off_the_air, servers, serving, untold
 from reconciler.doctor.examined import Examined, examined
 from reconciler.doctor.finding import Diagnosis, Finding
 from reconciler.doctor.fleet import together
 from reconciler.doctor.standing import Standing, standing
+from reconciler.doctor.words import told
 from reconciler.model.live import LiveState
 
 HAZARDS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
@@ -16,6 +17,7 @@ HAZARDS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
     off_the_air.not_placed,
     off_the_air.load_failed,
     off_the_air.off_the_air,
+    untold.cannot_tell,
     serving.not_whole,
     serving.too_many_replicas,
     serving.no_room_beside,
@@ -47,4 +49,5 @@ def examine(live: LiveState, cluster: str) -> Diagnosis:
         servers=len(live.servers),
         findings=tuple(finding for hazard in HAZARDS for finding in hazard(looked)),
         notes=tuple(together(looked)),
+        unverified=told(live.unverified),
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.health import on_the_air
-from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion
+from reconciler.model.live import LiveModel, LiveServer, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ModelManifest, ModelSpec, Source
 from reconciler.model.plan import Guards, ProbePolicy, Reason, Verb
 from reconciler.planner import forms, stepped
@@ -65,6 +65,18 @@ class Examined:
     def models_on(self, server: str) -> tuple[str, ...]:
         """Returns the names of the models that take memory on `server`, sorted."""
         return tuple(sorted({m.name for (name, _), placed in self.on.items() if name == server for m, _ in placed}))
+
+    def untold(self, model: LiveModel) -> bool:
+        """Returns whether a version that nobody saw may answer for `model`, though none is shown to.
+
+        Without the scheduler's word the status is that of the latest version only (docs/seldon.md, "Status: what to
+        believe"). What could not be placed has taken any other off the air ("The rule behind every outage").
+        """
+        live = model.live_version
+        if not self.live.unverified or live is None or model.name in self.answering:
+            return False
+        unseen = any(version.digest is None and version.occupied for version in model.versions[:-1])
+        return unseen and live.state is not VersionState.SCHEDULE_FAILED
 
     def fits(self, spec: ModelSpec) -> bool:
         """Returns whether a version of `spec` beside all that is there surely finds room now; unknown memory does."""

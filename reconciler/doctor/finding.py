@@ -24,6 +24,7 @@ class Hazard(enum.StrEnum):
     LOADED_OFF_THE_AIR = "loaded-but-off-the-air"
     NOT_PLACED = "not-placed"
     LOAD_FAILED = "load-failed"
+    UNTOLD = "cannot-tell"
     OFF_THE_AIR = "off-the-air"
     NO_SUCH_SERVER = "no-such-server"
     SERVER_GOING = "server-being-deleted"
@@ -84,6 +85,7 @@ class Diagnosis:
     Attributes:
         cluster: how it is named. observed_at: Unix time in seconds. models, servers: how many were looked at.
         findings: the worst first. notes: what could not be looked at, as sentences.
+        unverified: why what is told could not be confirmed by whoever schedules; empty if it was.
     """
 
     cluster: str
@@ -92,6 +94,7 @@ class Diagnosis:
     servers: int
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    unverified: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(sorted(self.findings, key=_rank)))
@@ -111,6 +114,8 @@ class Diagnosis:
     def summary(self) -> str:
         """All of it in one line, such as `3 hazards: 1 outage now, 2 risks`."""
         looked = f"{_several(self.servers, 'server')} and {_several(self.models, 'model')} looked at"
+        if self.unverified:
+            looked += ", unverified"
         if not self.findings:
             return f"No hazard found: {looked}."
         counts = self.counts

@@ -10,17 +10,18 @@ from reconciler.doctor.experiments import freezing
 from reconciler.doctor.finding import Finding, Fix, Hazard, Severity
 from reconciler.doctor.placing import placing
 from reconciler.doctor.standing import Standing, standing
-from reconciler.doctor.words import artifact, places, some, told
+from reconciler.doctor.words import artifact, ended, places, some, told
 from reconciler.model.live import LiveModel, LiveVersion, VersionState
 
 NOT_FOUND = "every request for it gets 404"
+UNTOLD = f"whether the version before answers cannot be told without the scheduler; if it does not, {NOT_FOUND}"
 
 
 def loaded_off_the_air(examined: Examined) -> Iterator[Finding]:
     """Models off the air though a version is loaded: what an update that found no place leaves (docs/seldon.md, "The
     rule behind every outage")."""
     for model in examined.live.models:
-        if standing(model) is Standing.LOADED:
+        if standing(model) is Standing.LOADED and not examined.untold(model):
             yield _held(examined, model) if examined.live.hold else _loaded(examined, model)
 
 
@@ -55,7 +56,7 @@ def _loaded(examined: Examined, model: LiveModel) -> Finding:
         "Model",
         model.name,
         "off the air though a version is loaded",
-        f"{_ended(model, live)}; {_loaded_versions(model)}",
+        f"{ended(model, live)}; {_loaded_versions(model)}",
         consequence,
         fixes,
         namespace=model.namespace,
@@ -77,7 +78,7 @@ def not_placed(examined: Examined) -> Iterator[Finding]:
             "Model",
             model.name,
             "waits for a place, and nothing will try again",
-            _ended(model, live),
+            ended(model, live),
             f"{meanwhile}; freed memory alone retries nothing. {verdict.told}",
             verdict.fixes,
             namespace=model.namespace,
@@ -91,14 +92,16 @@ def load_failed(examined: Examined) -> Iterator[Finding]:
         older = stands is Standing.OLDER and live is not None and live.state is VersionState.FAILED
         if live is None or not (older or stands is Standing.FAILED):
             continue
+        untold = examined.untold(model)
+        meanwhile = UNTOLD if untold else "an older version answers all requests" if older else NOT_FOUND
         yield Finding(
             Hazard.LOAD_FAILED,
-            Severity.RISK if older else Severity.OUTAGE,
+            Severity.RISK if older or untold else Severity.OUTAGE,
             "Model",
             model.name,
             "its version failed to load",
-            _ended(model, live),
-            f"{'an older version answers all requests' if older else NOT_FOUND}; nothing tries the load again",
+            ended(model, live),
+            f"{meanwhile}; nothing tries the load again",
             _mend(examined, model, live),
             namespace=model.namespace,
         )
@@ -117,6 +120,8 @@ def off_the_air(examined: Examined) -> Iterator[Finding]:
     """Models off the air for any other cause: between two versions, or unknown to the scheduler."""
     for model in examined.live.models:
         stands, live = standing(model), model.live_version
+        if examined.untold(model):
+            continue
         if stands is Standing.GAP and live is not None:
             yield _off(
                 model,
@@ -160,12 +165,6 @@ def _off(model: LiveModel, title: str, what: str, consequence: str, *fixes: Fix)
 
 def _retrigger(examined: Examined, model: LiveModel, text: str = "have it scheduled once more") -> Fix:
     return Fix(text, commands.retrigger(examined.live, model))
-
-
-def _ended(model: LiveModel, live: LiveVersion) -> str:
-    """How the live version ended, in the cluster's own words where it gives any."""
-    what = f"version {live.number} ({artifact(model)}) is {live.state}"
-    return f"{what}: {told(live.reason)}" if live.reason else what
 
 
 def _loaded_versions(model: LiveModel) -> str:

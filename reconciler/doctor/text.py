@@ -35,6 +35,10 @@ def text(diagnosis: Diagnosis, width: int = 80) -> str:
 
 
 def _lines(diagnosis: Diagnosis, width: int) -> Iterator[Text]:
+    if diagnosis.unverified:
+        lines = _wrapped(f"Unverified: {diagnosis.unverified}", width, "")
+        yield from (Text(line, style="bold yellow") for line in lines)
+        yield Text("")
     for severity, found in groupby(diagnosis.findings, key=lambda finding: finding.severity):
         yield Text(_HEADS[severity], style=_STYLES[severity])
         yield Text("")
@@ -44,7 +48,7 @@ def _lines(diagnosis: Diagnosis, width: int) -> Iterator[Text]:
         yield from _labelled("note", note, width, "yellow", indent="")
     if diagnosis.notes:
         yield Text("")
-    style = "bold" if diagnosis.findings else "bold green"
+    style = "bold" if diagnosis.findings or diagnosis.unverified else "bold green"
     yield from (Text(line, style=style) for line in textwrap.wrap(diagnosis.summary, width))
 
 

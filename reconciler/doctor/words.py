@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.model.clean import clean
 from reconciler.model.live import LiveModel, LiveVersion
-from reconciler.reports.clean import clean
 
 _SHOWN = 5
 
@@ -18,6 +18,12 @@ def told(text: str) -> str:
 def artifact(model: LiveModel) -> str:
     """Returns where the live version's artifact is."""
     return clean(model.spec.storage_uri)
+
+
+def ended(model: LiveModel, live: LiveVersion) -> str:
+    """Returns how the live version ended, in the cluster's own words where it gives any."""
+    what = f"version {live.number} ({artifact(model)}) is {live.state}"
+    return f"{what}: {told(live.reason)}" if live.reason else what
 
 
 def places(version: LiveVersion) -> str:

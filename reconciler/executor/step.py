@@ -9,6 +9,7 @@ from reconciler.clusters.base import Cluster
 from reconciler.errors import ActionRefused, ClusterError, ClusterUnavailable
 from reconciler.executor.ledger import Ledger
 from reconciler.executor.view import View, back_off
+from reconciler.model.clean import clean, secret_values
 from reconciler.model.codec import format_duration
 from reconciler.model.live import Failure, LiveState, LiveVersion
 from reconciler.model.manifests import ModelPolicy
@@ -185,7 +186,8 @@ class Step:
         policy = ModelPolicy() if self._action.model is None else self._action.model.policy
         live = self._view.latest
         when = self._ledger.now() if live is None else live.observed_at
-        why, terms = end.detail, policy.load_terms
+        secrets = () if self._action.model is None else secret_values(self._action.model.spec.parameters)
+        why, terms = clean(end.detail, secrets), policy.load_terms  # whoever may read models may read annotations
         return Failure(self._action.digest, count, when, why, policy.retry, terms, end.refused)
 
     async def _record(self, failure: Failure | None) -> None:

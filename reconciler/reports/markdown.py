@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.errors import Problem
+from reconciler.model.clean import printable
 from reconciler.model.manifests import Source
 from reconciler.model.plan import Decision
 from reconciler.model.quantity import format_bytes
-from reconciler.reports.clean import printable
 from reconciler.reports.report import Report, ReportedAction, Verdict
 from reconciler.reports.words import (
     action_words,

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from reconciler.errors import PlanStale, UsageError
+from reconciler.model.clean import clean, secret_values, without_credentials
 from reconciler.model.manifests import CarriedManifest, ModelSpec, ServerSpec
 from reconciler.model.plan import Action, Guards, Plan, ProbePolicy
-from reconciler.reports.clean import clean, secret_values, without_credentials
 from reconciler.reports.encode import Json, action_json, capacity_json, decision_json, iso
 
 FORMAT_VERSION = "1"

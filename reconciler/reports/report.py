@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ManifestsInvalid, Problem, ReconcilerError
+from reconciler.model.clean import clean, printable, secret_values, without_credentials
 from reconciler.model.manifests import Source
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, ActionKind, Capacity, Decision, Edge, MemoryUse, Plan, Reason
-from reconciler.reports.clean import clean, printable, secret_values, without_credentials
 from reconciler.reports.summary import summary_of_decisions, summary_of_outcomes, summary_of_standing
 
 FORMAT_VERSION = "1"

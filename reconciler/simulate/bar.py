@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.reports.clean import printable
+from reconciler.model.clean import printable
 from reconciler.simulate.history import Answerer, History, ModelHistory, Stretch
 
 SHARED, OFF, SOME_LOST, NOT_YET, NOT_ASKED = "+", "×", "~", "·", " "

@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.model.clean import printable
 from reconciler.model.plan import Decision
 from reconciler.model.quantity import format_bytes
-from reconciler.reports.clean import printable
 from reconciler.simulate import bar
 from reconciler.simulate.history import History
 from reconciler.simulate.report import Report, chance_words, convergence, fate, what_became

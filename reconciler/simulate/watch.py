@@ -8,10 +8,10 @@ from typing import Any
 
 from reconciler.clusters.simulated import Simulation
 from reconciler.clusters.simulated.view import live_state
+from reconciler.model.clean import clean
 from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LiveModel, LiveState, VersionState
 from reconciler.model.manifests import CarriedManifest, DesiredState, ModelManifest
-from reconciler.reports.clean import clean
 from reconciler.simulate.history import Answerer, History, Missing, ModelHistory, ReplicaPeak, Stretch
 from reconciler.simulate.story import ROUNDING, Story
 

@@ -11,7 +11,7 @@ import pytest
 from reconciler.errors import PlanUnsafe
 from reconciler.executor import execute
 from reconciler.model.live import Failure
-from reconciler.model.manifests import Strategy
+from reconciler.model.manifests import Parameter, Strategy
 from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, ActionKind, EdgeKind, Plan
 from tests.executor.fake_cluster import FakeCluster
@@ -164,6 +164,16 @@ def test_a_failed_load_is_kept_on_record_and_counted() -> None:
     failures = [failure for _, failure in cluster.records if failure is not None]
     assert [failure.count for failure in failures] == [1, 2]
     assert (failures[0].why, failures[0].retry) == ("broken", "again")
+
+
+def test_the_record_of_a_failed_load_holds_no_secret() -> None:
+    asked = model("a")
+    spec = replace(asked.spec, parameters=(Parameter("api_key", "0pen-sesame"),))
+    told = "cannot fetch https://me:hunter22@example.org/m with token=abcd1234; 0pen-sesame was refused"
+    cluster = FakeCluster(fail_load={"a": told})
+    executed(plan(load(replace(asked, spec=spec))), cluster)
+    [failure] = [failure for _, failure in cluster.records if failure is not None]
+    assert failure.why == "cannot fetch https://***@example.org/m with token=***; *** was refused"
 
 
 def test_a_load_that_succeeds_clears_the_record() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli import execute
-from reconciler.clusters.simulated import Rules
+from reconciler.clusters.simulated import Artifact, Rules
 from tests.controlplane.running import ControlPlane
 from tests.standin.background import Seldon
 from tests.standin.background import seldon as begun
@@ -37,7 +37,8 @@ def model(name: str, uri: str, memory: str) -> dict[str, Any]:
 def running(seldon_kinds: ControlPlane, namespace: str) -> Iterator[Seldon]:
     """Seldon with Servers of 1M without overcommit."""
     rules = Rules(1_000_000, overcommit_percentage=0, server_autoscaling=False)
-    with begun(seldon_kinds, namespace, rules, {}, speed=SPEED) as found:
+    artifacts = {"gs://broken": Artifact(fails=True), "gs://slow": Artifact(load_seconds=1000)}
+    with begun(seldon_kinds, namespace, rules, artifacts, speed=SPEED) as found:
         yield found
 
 
@@ -48,7 +49,7 @@ def doctor(running: Seldon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.delenv(name)
     kubeconfig = Path(running.control_plane.kubeconfig)
 
-    def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+    def run(*arguments: str, scheduler: str = running.scheduler) -> tuple[int, dict[str, Any]]:
         where = ["--kubeconfig", str(kubeconfig), "--namespace", running.namespace]
         code = execute(
             [
@@ -57,7 +58,7 @@ def doctor(running: Seldon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
                 "kubernetes",
                 *where,
                 "--seldon-scheduler",
-                running.scheduler,
+                scheduler,
                 "-o",
                 "json",
                 *arguments,
@@ -146,3 +147,31 @@ def test_a_healthy_cluster_has_no_hazard_and_probes_leave_nothing(running: Seldo
         assert time.monotonic() < end, found
     assert found[1]["summary"] == "No hazard found: 1 server and 1 model looked at."
     assert running.kubectl("get", "models.mlops.seldon.io", "-o", "name").split() == ["model.mlops.seldon.io/m"]
+
+
+def blind(doctor: Doctor) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Asks without the scheduler; returns hazard and severity of what is said of the model `m`, and all of it."""
+    _, told = doctor(scheduler="none")
+    assert told["unverified"] == "Seldon's scheduler was not asked: the settings say that it is not asked"
+    found = [each for each in told["findings"] if each["object"]["name"] == "m"]
+    return [(each["hazard"], each["severity"]) for each in found], told
+
+
+def test_without_the_scheduler_no_outage_is_claimed_of_what_an_older_version_may_answer(
+    running: Seldon, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.apply(server(1))
+    ready(running)
+    running.apply(model("m", "gs://m/1", "100k"))
+    until(running, "m", "ModelAvailable")
+    assert blind(doctor)[0] == []
+    running.apply(model("m", "gs://broken", "100k"))
+    assert blind(doctor)[0] == [("cannot-tell", "risk")]  # it was written a moment ago
+    until(running, "m", "ModelFailed")
+    monkeypatch.setattr("reconciler.clusters.kubernetes.beliefs.SETTLE", 0.0)
+    assert blind(doctor)[0] == [("load-failed", "risk")]
+    running.apply(model("m", "gs://slow", "100k"))
+    until(running, "m", "ModelProgressing")
+    found, told = blind(doctor)
+    assert found == [("cannot-tell", "risk")]
+    assert told["summary"].endswith("looked at, unverified.")

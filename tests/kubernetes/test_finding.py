@@ -12,6 +12,7 @@ import grpc.aio
 import pytest
 
 from reconciler.clusters.kubernetes import scheduler_pb2 as wire
+from reconciler.clusters.kubernetes.answers import Forbidden
 from reconciler.clusters.kubernetes.api import Api
 from reconciler.clusters.kubernetes.finding import find_scheduler, tls_files
 from reconciler.clusters.kubernetes.portforward import PortForward
@@ -125,6 +126,60 @@ async def test_without_a_service_there_is_no_scheduler_and_the_report_can_say_wh
     found = await find_scheduler(api)
     assert found.scheduler is None
     assert found.why == f"there is no Service seldon-scheduler in namespace {api.namespace}"
+
+
+@pytest.fixture
+def in_a_pod(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """An API as a pod has it, on a machine that knows no name of a Service."""
+    monkeypatch.setattr("reconciler.clusters.kubernetes.finding.ANSWER_SECONDS", 1.0)
+    api.connection.inside = True
+    return api
+
+
+async def test_in_a_pod_a_scheduler_that_its_service_does_not_lead_to_is_reached_through_the_api(
+    in_a_pod: Api, node: Kubelet
+) -> None:
+    async with _scheduler() as port:
+        node.targets[19004] = port
+        found = await find_scheduler(in_a_pod)
+        assert (found.why, found.way) == ("", "through a port-forward")
+        assert found.scheduler is not None
+        assert len((await found.scheduler.snapshot()).models) == MODELS
+        await found.scheduler.close()
+
+
+async def test_in_a_pod_a_scheduler_that_is_there_and_does_not_answer_is_an_error(in_a_pod: Api, node: Kubelet) -> None:
+    with pytest.raises(ClusterUnavailable) as raised:
+        await find_scheduler(in_a_pod)
+    assert "takes no connection at seldon-scheduler." in raised.value.what
+    assert raised.value.why == "nor is there another way: nobody listens on that port of the pod"
+
+
+async def test_in_a_pod_without_the_right_to_forward_ports_the_error_says_so(
+    in_a_pod: Api, node: Kubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forbidden(*_: object, **__: object) -> object:
+        raise Forbidden("the API server refused: list pods", 403)
+
+    monkeypatch.setattr(in_a_pod, "list", forbidden)
+    with pytest.raises(ClusterUnavailable) as raised:
+        await find_scheduler(in_a_pod)
+    assert raised.value.why == "nor is there another way: the API server refused: list pods"
+
+
+async def test_in_a_pod_without_a_service_there_is_no_scheduler(in_a_pod: Api) -> None:
+    assert (await find_scheduler(in_a_pod)).why.startswith("there is no Service seldon-scheduler")
+
+
+async def test_an_api_server_that_does_not_answer_says_nothing_of_the_scheduler(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object, **__: object) -> object:
+        raise ClusterUnavailable("no answer from the API server")
+
+    monkeypatch.setattr(api, "get", silent)
+    with pytest.raises(ClusterUnavailable, match="no answer from the API server"):
+        await find_scheduler(api)
 
 
 async def test_the_settings_can_say_that_nobody_is_asked(api: Api) -> None:

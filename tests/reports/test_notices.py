@@ -46,6 +46,15 @@ def test_what_is_blocked_is_a_warning_with_its_fix() -> None:
     assert _told(_plan(blocked)) == [("Blocked", "not enough room: short of 1M; to fix: scale it", True)]
 
 
+def test_what_the_cluster_says_of_a_failure_is_told_without_secrets() -> None:
+    said = "cannot fetch https://me:hunter22@example.org/m with token=abcd1234"
+    clean = "cannot fetch https://***@example.org/m with token=***"
+    failed = _told(_plan(ROLL, actions=(LOAD,)), Outcome(LOAD.id, Status.FAILED, said))
+    held = _told(_plan(Decision("Model", "iris", Verb.HOLD, Reason.NEW_VERSION, failure=said)))
+    assert failed == [("LoadFailed", f"load: {clean}", True)]
+    assert held == [("OnHold", f"this version failed to load: {clean}", True)]
+
+
 def test_what_is_in_sync_is_not_told() -> None:
     assert _told(_plan(Decision("Model", "iris", Verb.IN_SYNC, Reason.SAME))) == []
 

@@ -16,8 +16,9 @@ from reconciler.clusters.kubernetes import admission, lock, permissions
 from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.api import Api, Json
 from reconciler.clusters.kubernetes.conditions import ROOM_SOURCE, Conditions
+from reconciler.clusters.kubernetes.contact import Contact
 from reconciler.clusters.kubernetes.ownership import Kept
-from reconciler.clusters.kubernetes.probe import Prober, Told
+from reconciler.clusters.kubernetes.probe import Prober
 from reconciler.clusters.kubernetes.reported import Reported
 from reconciler.clusters.kubernetes.resources import (
     EXPERIMENTS,
@@ -28,14 +29,13 @@ from reconciler.clusters.kubernetes.resources import (
     STATEFUL_SETS,
     Resource,
 )
-from reconciler.clusters.kubernetes.scheduler import Scheduler
 from reconciler.clusters.kubernetes.statuses import last_written
 from reconciler.clusters.kubernetes.telling import Subject, Teller, config_map_name
 from reconciler.clusters.kubernetes.view import Seen, View
 from reconciler.clusters.kubernetes.watching import Watched
 from reconciler.clusters.kubernetes.writer import Writer, kind_of, name_of
 from reconciler.model.admission import Admission
-from reconciler.model.live import LOADS_IN_FLIGHT, Failure, LiveModel, LiveState
+from reconciler.model.live import Failure, LiveModel, LiveState
 from reconciler.model.notice import Notice, Summary
 from reconciler.model.plan import Action, ActionKind, Plan
 
@@ -44,12 +44,6 @@ LOOK = 1.0
 
 POLL = 0.2
 """Seconds between two snapshots of the scheduler while somebody waits."""
-
-SCHEDULER = "Seldon's scheduler"
-"""How reports name it as the source of what is known of room."""
-
-UNVERIFIED = "Seldon's scheduler was not asked"
-"""What reports say before the reason."""
 
 _ON_SERVERS = frozenset(
     {ActionKind.CREATE_SERVER, ActionKind.UPDATE_SERVER, ActionKind.SHRINK_SERVER, ActionKind.DELETE_SERVER}
@@ -100,17 +94,16 @@ class KubernetesCluster:
     """Seldon Core 2 in one namespace; see `Cluster` for what each method promises.
 
     Args:
-        api: of the API server. scheduler: who says what Seldon's scheduler knows; None where nobody does: then objects
-            alone have to do (see `conditions`). why: nobody does.
+        api: of the API server. contact: who says what Seldon's scheduler knows; where nobody does, objects alone have
+            to do (see `conditions`).
     """
 
-    def __init__(self, api: Api, scheduler: Scheduler | None, terms: Terms = TERMS, why: str = "") -> None:
+    def __init__(self, api: Api, contact: Contact, terms: Terms = TERMS) -> None:
         self._api = api
-        self._scheduler = scheduler
+        self._contact = contact
         self._conditions = Conditions()
-        self._unverified = f"{UNVERIFIED}: {why}" if why else UNVERIFIED
         self._fence = fence = lock.Fence()
-        self._prober = Prober(api, fence, terms.instance, self._told if scheduler is not None else None)
+        self._prober = Prober(api, fence, terms.instance, lambda: contact.ask)
         self._writer = Writer(api, fence, self._prober, force_conflicts=terms.force_conflicts, say=self._said)
         self._teller = Teller(api, terms.instance)
         self._telling: set[asyncio.Task[None]] = set()
@@ -199,23 +192,18 @@ class KubernetesCluster:
 
     @asynccontextmanager
     async def lock(self, holder: str, timeout: float) -> AsyncIterator[None]:  # noqa: ASYNC109 - as the protocol has it
-        """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`."""
+        """Returns a context in which no other reconciler writes to this cluster; see `Cluster.lock`.
+
+        Raises ClusterUnavailable when there is a scheduler that does not answer: nothing is guessed then.
+        """
         await permissions.check(self._api, permissions.for_lock(self._api.namespace))
+        await self._contact.renew()
         async with self._lock.held(holder, timeout):
             try:
                 await self._prober.clear()
                 yield
             finally:
                 await self._stop()
-
-    async def _told(self, name: str) -> Told | None:
-        """Returns what the scheduler knows of the live version of a model."""
-        assert self._scheduler is not None
-        found = await self._scheduler.model(name)
-        if found is None or found.deleted or not found.versions:
-            return None
-        latest = found.versions[-1]
-        return Told(latest.state, bool(latest.on(*LOADS_IN_FLIGHT)))
 
     @property
     def _kinds(self) -> tuple[Watched, ...]:
@@ -252,7 +240,9 @@ class KubernetesCluster:
 
     async def _look(self) -> LiveState:
         old = [kind for kind in self._kinds if not kind.up_to_date]
-        asked = [] if self._scheduler is None else [self._scheduler.snapshot()]
+        await self._contact.begin()
+        scheduler = self._contact.scheduler
+        asked = [] if scheduler is None else [scheduler.snapshot()]
         *_, report = [None, *await _together(*(kind.list() for kind in old), *asked)]
         seen = Seen(
             self._models.objects,
@@ -263,12 +253,13 @@ class KubernetesCluster:
             self._pipelines.objects,
         )
         now = time.time()
-        if self._scheduler is None:
+        if scheduler is None:
             unconfirmed = self._view.live_state(seen, self._conditions.reported(seen, now), now)
-            live = replace(unconfirmed, unverified=self._unverified, room_source=ROOM_SOURCE)
+            live = replace(unconfirmed, unverified=self._contact.unverified, room_source=ROOM_SOURCE)
         else:
             assert isinstance(report, Reported)
-            live = replace(self._view.live_state(seen, report.of(self._api.namespace), now), room_source=SCHEDULER)
+            told = self._view.live_state(seen, report.of(self._api.namespace), now)
+            live = replace(told, room_source=self._contact.source)
         self._latest = live
         written = (self._models, self._servers, self._experiments, self._pipelines)
         self._generations = {
@@ -292,8 +283,7 @@ class KubernetesCluster:
         """Lets go of connections."""
         await asyncio.gather(*self._telling, return_exceptions=True)
         await self._stop()
-        if self._scheduler is not None:
-            await self._scheduler.close()
+        await self._contact.close()
         await self._api.connection.close()
 
 

@@ -1,15 +1,19 @@
 """Finds Seldon's scheduler (docs/seldon.md, "The scheduler's service").
 
 given         HOST:PORT                            it is asked, and nothing else; `none`: nobody is asked
-in a pod      Service seldon-scheduler             its name and port
+in a pod      Service seldon-scheduler             its name and port; then a port-forward, where that is allowed
 from outside  the pod behind that Service          a port-forward by the API
 else          nobody, and why                      see `conditions` for what is done then
+
+Nobody there and nobody answering are not the same. In a pod only "there is no such Service" means that there is none:
+one that does not answer is an error, and another try finds it. From outside it may never be within reach, and then to
+look at conditions is better than to see nothing. That the API server does not answer says nothing of the scheduler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +38,21 @@ ANSWER_SECONDS = 5.0
 """Within which a scheduler that was found must take a connection."""
 
 
+_NOT_ANSWERING = (
+    "see whether its pod runs, and whether a NetworkPolicy is in between; --seldon-scheduler none does without"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Attributes:
-    scheduler: None when there is none to ask. why: for people, empty when there is one.
+    scheduler: None when there is none to ask. why: for people, empty when there is one. way: how it is reached, for
+        people, where that is not the usual way.
     """
 
     scheduler: Scheduler | None
     why: str = ""
+    way: str = ""
 
 
 class ForwardedScheduler:
@@ -73,22 +84,30 @@ async def find_scheduler(api: Api, given: str = "", tls: Path | None = None) -> 
         tls: folder with `ca.crt`, `tls.crt` and `tls.key`; None for plain text.
 
     Raises:
-        UsageError: a file of `tls` cannot be read.
+        UsageError: a file of `tls` cannot be read. ClusterUnavailable: no answer, of the API server or, where there
+            must be one, of the scheduler. Refused: in a pod, the API server does not let us look for it.
     """
     files = None if tls is None else tls_files(tls)
     if given == NOBODY:
         return Found(None, "the settings say that it is not asked")
     if given:
         return Found(GrpcScheduler(given, files))
+    if api.connection.inside:
+        service = await api.get(SERVICES, SERVICE)
+        return _no_service(api) if service is None else await _inside(api, service, files)
     try:
         service = await api.get(SERVICES, SERVICE)
-        if service is None:
-            return Found(None, f"there is no Service {SERVICE} in namespace {api.namespace}")
-        if api.connection.inside:
-            return await _inside(api, service, files)
-        return await _from_outside(api, service, files)
-    except (Refused, ClusterUnavailable) as error:
-        return Found(None, ": ".join(filter(None, (error.what, error.why))))
+        return _no_service(api) if service is None else await _from_outside(api, service, files)
+    except Refused as error:
+        return Found(None, _told(error))
+
+
+def _no_service(api: Api) -> Found:
+    return Found(None, f"there is no Service {SERVICE} in namespace {api.namespace}")
+
+
+def _told(error: Refused) -> str:
+    return ": ".join(filter(None, (error.what, error.why)))
 
 
 def tls_files(folder: Path) -> tuple[Path, Path, Path]:
@@ -107,13 +126,20 @@ def tls_files(folder: Path) -> tuple[Path, Path, Path]:
 
 
 async def _inside(api: Api, service: Json, files: tuple[Path, Path, Path] | None) -> Found:
+    """Raises ClusterUnavailable when it answers neither by its Service nor through the API server."""
     port = int(_port(service, tls=files is not None)["port"])
     scheduler = GrpcScheduler(f"{SERVICE}.{api.namespace}.svc:{port}", files)
     why = await scheduler.unreachable(ANSWER_SECONDS)
-    if why:
-        await scheduler.close()
-        return Found(None, why)
-    return Found(scheduler)
+    if not why:
+        return Found(scheduler)
+    await scheduler.close()
+    try:
+        found = await _from_outside(api, service, files)
+    except Refused as error:  # as a rule: most need no such right, and have none
+        found = Found(None, _told(error))
+    if found.scheduler is None:
+        raise ClusterUnavailable(why, why=f"nor is there another way: {found.why}", fix=_NOT_ANSWERING)
+    return replace(found, way="through a port-forward")
 
 
 async def _from_outside(api: Api, service: Json, files: tuple[Path, Path, Path] | None) -> Found:

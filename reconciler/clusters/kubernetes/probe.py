@@ -63,12 +63,13 @@ class Prober:
     """Asks for room, one probe after the other.
 
     Args:
-        instance: whose probes they are. ask: of the scheduler; None where only the Model's conditions can be read.
+        instance: whose probes they are. whom: returns what asks the scheduler, each time anew; None where only the
+            Model's conditions can be read.
     """
 
-    def __init__(self, api: Api, fence: Fence, instance: str, ask: Ask | None = None) -> None:
+    def __init__(self, api: Api, fence: Fence, instance: str, whom: Callable[[], Ask | None] = lambda: None) -> None:
         self._api, self._fence, self._instance = api, fence, instance
-        self._ask = ask or self._by_conditions
+        self._whom = whom
 
     async def room_for(self, manifest: ModelManifest) -> None:
         """Returns when the scheduler had room for `manifest`; leaves nothing behind.
@@ -102,11 +103,12 @@ class Prober:
 
     async def _told(self, name: str, seconds: float) -> Told | None:
         """Returns what was told when it was over, or what was told last."""
+        ask = self._whom() or self._by_conditions
         clock = asyncio.get_running_loop().time
         began, over_since, told = clock(), 0.0, None
         while True:
             with suppress(ClusterUnavailable):
-                told = await self._ask(name)
+                told = await ask(name)
             now = clock()
             over = _over(told)
             over_since = (over_since or now) if over else 0.0

@@ -1,4 +1,4 @@
-"""What may not stand in a report: secrets, and characters that a terminal or a browser would act on."""
+"""What may not be told, in reports or on objects: secrets, and characters that a terminal or a browser would act on."""
 
 from __future__ import annotations
 
