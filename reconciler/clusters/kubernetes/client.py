@@ -118,6 +118,7 @@ class KubernetesCluster:
         self._news = asyncio.Event()
         self._view = View()
         self._latest: LiveState | None = None
+        self._looked, self._took = 0.0, 0.0
         api.written = self._written
         self._models = Watched(api, MODELS, self._news.set, slim=slim)
         self._servers = Watched(api, SERVERS, self._news.set, slim=slim)
@@ -142,6 +143,7 @@ class KubernetesCluster:
         carried = {action.carried.kind for action in plan.actions if action.carried is not None}
         needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace, carried)
         if self._fence.held:
+            self._follow()  # what is asked about is about to be written: it is not listed once more
             name = config_map_name(self._terms.instance)
             await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace, name))
         elif lacking := await permissions.missing(self._api, needed):
@@ -219,13 +221,24 @@ class KubernetesCluster:
         if newer_than is None:
             return await self._look()
         end = time.monotonic() + LOOK
-        for kind in self._kinds:
-            kind.follow()
+        self._follow()
         while True:
+            await self._rest()
             live = await self._look()
             if not _same(live, newer_than) or time.monotonic() >= end:
                 return live
             await self._pause()
+
+    def _follow(self) -> None:
+        for kind in self._kinds:
+            kind.follow()
+
+    async def _rest(self) -> None:
+        """Waits until as much time has passed since the last look as it took, a second at most.
+
+        A look at a large cluster keeps the processor busy, and whoever acts looks for itself as well.
+        """
+        await asyncio.sleep(max(0.0, self._looked + min(self._took, LOOK) - time.monotonic()))
 
     async def _pause(self) -> None:
         """Waits for the next look: the scheduler's news are not pushed."""
@@ -236,6 +249,7 @@ class KubernetesCluster:
             return
 
     async def _look(self) -> LiveState:
+        begun = time.monotonic()
         old = [kind for kind in self._kinds if not kind.up_to_date]
         asked = [] if self._scheduler is None else [self._scheduler.snapshot()]
         *_, report = [None, *await _together(*(kind.list() for kind in old), *asked)]
@@ -254,7 +268,8 @@ class KubernetesCluster:
         else:
             assert isinstance(report, Reported)
             live = replace(self._view.live_state(seen, report, now), room_source=SCHEDULER)
-        self._latest = live
+        self._latest, self._looked = live, time.monotonic()
+        self._took = self._looked - begun
         return live
 
     def _written(self, resource: Resource, found: Json) -> None:
