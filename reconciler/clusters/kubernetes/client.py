@@ -113,6 +113,7 @@ class KubernetesCluster:
         self._view = View()
         self._latest: LiveState | None = None
         self._generations: dict[tuple[Resource, str], int | None] = {}
+        self._looked, self._took = 0.0, 0.0
         api.written = self._written
         self._models = Watched(api, MODELS, self._news.set, slim=slim)
         self._servers = Watched(api, SERVERS, self._news.set, slim=slim)
@@ -146,6 +147,7 @@ class KubernetesCluster:
         carried = {action.carried.kind for action in plan.actions if action.carried is not None}
         needed = permissions.for_actions((action.kind for action in plan.actions), self._api.namespace, carried)
         if self._fence.held:
+            await self._follow()  # what is asked about is about to be written: it is not listed once more
             name = config_map_name(self._terms.instance)
             await permissions.check(self._api, needed | permissions.for_telling(self._api.namespace, name))
         elif lacking := await permissions.missing(self._api, needed):
@@ -224,11 +226,22 @@ class KubernetesCluster:
             return await self._look()
         end = time.monotonic() + LOOK
         while True:
-            await _together(*(kind.follow() for kind in self._kinds))
+            await self._follow()
+            await self._rest()
             live = await self._look()
             if not _same(live, newer_than) or time.monotonic() >= end:
                 return live
             await self._pause()
+
+    async def _follow(self) -> None:
+        await _together(*(kind.follow() for kind in self._kinds))
+
+    async def _rest(self) -> None:
+        """Waits until as much time has passed since the last look as it took, a second at most.
+
+        A look at a large cluster keeps the processor busy, and whoever acts looks for itself as well.
+        """
+        await asyncio.sleep(max(0.0, self._looked + min(self._took, LOOK) - time.monotonic()))
 
     async def _pause(self) -> None:
         """Waits for the next look: the scheduler's news are not pushed."""
@@ -239,6 +252,7 @@ class KubernetesCluster:
             return
 
     async def _look(self) -> LiveState:
+        begun = time.monotonic()
         old = [kind for kind in self._kinds if not kind.up_to_date]
         await self._contact.begin()
         scheduler = self._contact.scheduler
@@ -260,7 +274,8 @@ class KubernetesCluster:
             assert isinstance(report, Reported)
             told = self._view.live_state(seen, report.of(self._api.namespace), now)
             live = replace(told, room_source=self._contact.source)
-        self._latest = live
+        self._latest, self._looked = live, time.monotonic()
+        self._took = self._looked - begun
         written = (self._models, self._servers, self._experiments, self._pipelines)
         self._generations = {
             (kind.resource, name): found["metadata"].get("generation")

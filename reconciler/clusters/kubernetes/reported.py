@@ -54,6 +54,8 @@ class ReportedModel:
             return ()
         latest = self.versions[-1]
         keeps = next((v for v in reversed(self.versions) if v.state is VersionState.AVAILABLE), latest)
+        if keeps is latest:
+            return ((latest.number, 100),) if _answering(latest) else ()
         counts = {v.number: len(_answering(v)) for v in (keeps, latest)}
         total = sum(counts.values())
         return tuple((number, max(1, round(100 * n / total))) for number, n in sorted(counts.items()) if n)

@@ -135,6 +135,8 @@ def _is_probe(found: Json, now: float) -> bool:
 
 def time_of(text: object) -> float | None:
     """Returns the Unix time in seconds of a timestamp of the API, None when it is none."""
+    if text is None:
+        return None
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
