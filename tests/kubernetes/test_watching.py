@@ -15,6 +15,8 @@ import pytest
 from reconciler.clusters.kubernetes.answers import Changed
 from reconciler.clusters.kubernetes.api import Event
 from reconciler.clusters.kubernetes.client import KubernetesCluster
+from reconciler.clusters.kubernetes.contact import Contact
+from reconciler.clusters.kubernetes.finding import Found
 from reconciler.clusters.kubernetes.resources import MODELS, Resource
 from reconciler.clusters.kubernetes.watching import Watched
 from reconciler.model.plan import ActionKind
@@ -309,11 +311,15 @@ async def test_an_api_without_faults_needs_one_list_and_one_watch(following: Fol
     assert (following.lists, len(following.places)) == (1, 1)
 
 
+async def _nobody() -> Found:
+    return Found(None)
+
+
 async def test_a_write_that_came_upon_a_foreign_change_has_no_other_object_listed(
     proxy: Proxy, writes: Writes, namespace: str
 ) -> None:
     async with api_of(proxy.kubeconfig, namespace) as api:
-        cluster = KubernetesCluster(api, None)
+        cluster = KubernetesCluster(api, Contact(_nobody))
         try:
             following = Following(cluster._models, proxy, writes)
             await writes.perform(ActionKind.LOAD, manifest("a"))
