@@ -13,6 +13,7 @@ import typer
 
 from reconciler.cli import build
 from reconciler.cli.options import CLUSTER, SHOWING, with_settings
+from reconciler.errors import ClusterError
 from reconciler.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,14 @@ async def _diagnosis(settings: Settings, *, probe: bool) -> Diagnosis:
             holder = f"doctor, process {os.getpid()} on {socket.gethostname()}"
             async with cluster.lock(holder, settings.lock_timeout):
                 return await _probed(cluster)
-        return examine(await cluster.observe(), cluster.name)
+        live = await cluster.observe()
+        if not (live.servers or live.models):
+            raise ClusterError(
+                f"there is nothing to examine on {cluster.name}: no Server and no Model",
+                why=live.unverified or "the doctor looks at what runs",
+                fix="check what it was to look at: --context and -n on Kubernetes, --state elsewhere",
+            )
+        return examine(live, cluster.name)
 
 
 async def _probed(cluster: Cluster) -> Diagnosis:

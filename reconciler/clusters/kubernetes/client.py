@@ -198,7 +198,8 @@ class KubernetesCluster:
 
         Raises ClusterUnavailable when there is a scheduler that does not answer: nothing is guessed then.
         """
-        await permissions.check(self._api, permissions.for_lock(self._api.namespace))
+        telling = permissions.for_telling(self._api.namespace, config_map_name(self._terms.instance))
+        await permissions.check(self._api, permissions.for_lock(self._api.namespace) | telling)
         await self._contact.renew()
         async with self._lock.held(holder, timeout):
             try:

@@ -215,7 +215,8 @@ class Connection:
 
     def _no_answer(self, error: BaseException, about: str) -> ClusterUnavailable:
         why = str(error) or type(error).__name__
-        return ClusterUnavailable(f"no answer from the API server of {self.name}: {about}", why=why)
+        fix = "check that it can be reached from here: kubectl version, with the same kubeconfig and context"
+        return ClusterUnavailable(f"no answer from the API server of {self.name}: {about}", why=why, fix=fix)
 
     async def close(self) -> None:
         """Lets go of the connections."""
@@ -268,6 +269,12 @@ async def _client(address: Address) -> tuple[Any, str, str]:
     configuration = official.Configuration()
     configuration.client_side_validation = False
     path = _kubeconfig(address)
+    if path is not None and not path.is_file():
+        raise UsageError(
+            f"there is no kubeconfig {path}",
+            why="it was named by --kubeconfig or $KUBECONFIG",
+            fix="correct the name, or leave it out to take ~/.kube/config",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the official client about itself
@@ -321,4 +328,5 @@ def _no_config(address: Address, path: Path | None, error: Exception) -> UsageEr
             fix="name one with --kubeconfig FILE, or choose another --cluster",
         )
     where = f"{path or 'the kubeconfig'}{f', context {address.context}' if address.context else ''}"
-    return UsageError(f"the kubeconfig cannot be used: {where}", why=" ".join(str(error).split())[:300])
+    why = " ".join(str(error).split())[:300]
+    return UsageError(f"the kubeconfig cannot be used: {where}", why=why, fix="see: kubectl config get-contexts")

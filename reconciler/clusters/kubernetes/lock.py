@@ -218,7 +218,7 @@ class LeaseLock:
             f"{_holder(found)} works on {self._subject}",
             why=f"it has held the Lease {self._namespace}/{NAME} since {since}, and still did after {within:g} s; "
             "only one reconciler may write at a time",
-            fix="wait for its end, or give --lock-timeout",
+            fix=f"wait for its end, or give --lock-timeout; if it is dead, its lock ends after {_duration(found):g} s",
         )
 
 

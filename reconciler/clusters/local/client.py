@@ -28,6 +28,9 @@ LOCK_FILE, HOLDER_FILE = "reconciler.lock", "reconciler.lock.holder"
 """Names in the state folder: the lock, and who holds it."""
 
 
+_START = "start it: reconciler local up --state {}; or, for Kubernetes, name it: --context NAME or --cluster kubernetes"
+
+
 class LocalCluster:
     """The local cluster whose state is in a folder.
 
@@ -116,7 +119,7 @@ class LocalCluster:
 
     def _unavailable(self, why: str) -> ClusterUnavailable:
         what = f"the local cluster in {self._folder} does not answer"
-        return ClusterUnavailable(what, why=why, fix=f"start it: reconciler local up --state {self._folder}")
+        return ClusterUnavailable(what, why=why, fix=_START.format(self._folder))
 
     @asynccontextmanager
     async def _lock(self, holder: str, within: float) -> AsyncIterator[None]:
