@@ -94,4 +94,15 @@ def main() -> NoReturn:
     """Entry point of the command `reconciler`."""
     # Nearly all that a pass makes lives to its end: to look through it for garbage often is to look in vain.
     gc.set_threshold(_YOUNG_OBJECTS, 50, 100)
-    sys.exit(execute())
+    _leave(execute())
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: to free what a pass has made object by object takes a third of a second with 10,000
+    Models. Nothing of ours waits for an orderly end: threads and connections are over when a command returns."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads any more, which the orderly end tells as every program does
+        sys.exit(code)
+    os._exit(code)

@@ -64,7 +64,8 @@ class Cluster(Protocol):
         """Starts `action` and returns when the cluster has taken it in, not when it is done. Idempotent.
 
         Raises:
-            ActionRefused: the cluster says no. ClusterUnavailable: no answer; the action may or may not have begun.
+            ActionRefused: the cluster says no. ClusterUnavailable: no answer, so that the action may or may not have
+                begun; or what it is about changed since it was observed: observe, check and try again.
         """
         ...
 

@@ -16,6 +16,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
 
+import orjson
+
 from reconciler.model.canonical import canonical_json as canonical_json  # noqa: PLC0414 - whoever reads manifests needs it
 from reconciler.model.experiments import ExperimentSpec
 from reconciler.model.pipelines import PipelineSpec
@@ -37,6 +39,14 @@ DEFAULT_OVERCOMMIT_PERCENT = 10
 
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _compact(content: object) -> bytes:
+    """Returns `content` as JSON without spaces; the quick way cannot say numbers of more than 64 bits."""
+    try:
+        return orjson.dumps(content)
+    except TypeError:
+        return _COMPACT(content).encode()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -136,7 +146,7 @@ class ModelSpec:
             None if self.explainer is None else [getattr(self.explainer, f) for f in Explainer.__slots__],
             None if self.llm is None else [self.llm.model_ref, self.llm.pipeline_ref],
         ]
-        return hashlib.sha256(_COMPACT(canonical).encode()).hexdigest()[:12]
+        return hashlib.sha256(_compact(canonical)).hexdigest()[:12]
 
     @property
     def in_place(self) -> tuple[int | None, int | None, int | None, int | None]:
@@ -350,4 +360,8 @@ def _reader(kind: Any) -> Callable[[object], object]:
 
 def digest_of(content: object) -> str:
     """Returns 12 hex digits that identify `content`: tuples, lists and records of plain values, in their order."""
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:12]
+    try:
+        said = orjson.dumps(content)
+    except TypeError:  # a number of more than 64 bits, say
+        said = repr(content).encode()
+    return hashlib.sha256(said).hexdigest()[:12]

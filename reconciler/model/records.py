@@ -47,6 +47,8 @@ def failure_to_json(failure: Failure) -> str:
 
 def failure_from_json(text: str | None) -> Failure | None:
     """Returns the failure that the annotation's text says, None when it says none."""
+    if not text:  # as with most models
+        return None
     data = _object(text)
     try:
         retry = data.get("retry")
@@ -73,6 +75,8 @@ def rollout_to_json(rollout: Rollout) -> str:
 
 def rollout_from_json(text: str | None) -> Rollout | None:
     """Returns the stepped rollout that the annotation's text says, None when it says none."""
+    if not text:
+        return None
     data = _object(text)
     try:
         previous = data["previous"]
@@ -85,9 +89,7 @@ def rollout_from_json(text: str | None) -> Rollout | None:
         return None
 
 
-def _object(text: str | None) -> dict[str, Any]:
-    if not text:  # as with most models
-        return {}
+def _object(text: str) -> dict[str, Any]:
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):

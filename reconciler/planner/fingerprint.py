@@ -5,8 +5,12 @@ Times, requests in flight and free room are left out: they change while nothing 
 
 from __future__ import annotations
 
-from reconciler.model.live import LiveState, LiveVersion
+from operator import attrgetter
+
+from reconciler.model.live import LiveState
 from reconciler.model.manifests import digest_of, values
+
+_VERSION = attrgetter("number", "digest", "memory", "server", "state", "replicas", "wanted")
 
 
 def fingerprint(live: LiveState) -> str:
@@ -20,7 +24,7 @@ def fingerprint(live: LiveState) -> str:
             sorted(model.annotations),
             model.deleting,
             model.route,
-            [_version(version) for version in model.versions],
+            [_VERSION(version) for version in model.versions],
         ]
         for model in live.models
     ]
@@ -49,16 +53,3 @@ def fingerprint(live: LiveState) -> str:
         for item in live.carried
     ]
     return digest_of([models, servers, carried])
-
-
-def _version(version: LiveVersion) -> list[object]:
-    replicas = [(index, state.value) for index, state in version.replicas]  # the `repr` of an enum's member is slow
-    return [
-        version.number,
-        version.digest,
-        version.memory,
-        version.server,
-        version.state.value,
-        replicas,
-        version.wanted,
-    ]

@@ -109,16 +109,21 @@ def _read_back(name: str, file: _File) -> FileRead:
     return FileRead([Subject(kind, _with_line(value, line), name) for kind, line, value in objects], skipped)
 
 
+_NESTED = (dict, list)
+
+
 def _with_line(value: Any, line: int) -> Any:
     """Returns `value` as the reader of YAML would, but for its lines: all of them are that of the whole."""
     if isinstance(value, dict):
         made = YamlMap(line)
+        made.update(value)
         for key, item in value.items():
-            made[key] = _with_line(item, line) if isinstance(item, dict | list) else item
+            if type(item) in _NESTED:
+                made[key] = _with_line(item, line)
         made.lines = dict.fromkeys(value, line)
         return made
     items = YamlList(line)
-    items += [_with_line(item, line) if isinstance(item, dict | list) else item for item in value]
+    items += [_with_line(item, line) if type(item) in _NESTED else item for item in value]
     items.lines = [line] * len(value)
     return items
 

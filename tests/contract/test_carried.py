@@ -44,11 +44,11 @@ def experiment(name: str, *, labels: tuple[tuple[str, str], ...] = (), **weights
 
 
 async def apply(driver: Driver, manifest: CarriedManifest) -> None:
-    await driver.cluster.perform(action(ActionKind.APPLY, manifest.ref, carried=manifest))
+    await driver.perform(action(ActionKind.APPLY, manifest.ref, carried=manifest))
 
 
 async def remove(driver: Driver, manifest: CarriedManifest) -> None:
-    await driver.cluster.perform(action(ActionKind.REMOVE, manifest.ref, carried=manifest))
+    await driver.perform(action(ActionKind.REMOVE, manifest.ref, carried=manifest))
     await driver.until(lambda live: live.one_carried(manifest.ref) is None)
 
 

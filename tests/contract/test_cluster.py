@@ -138,7 +138,7 @@ async def test_every_action_done_twice_is_done_once(driver: Driver, backend: Bac
     number = await driver.serve(newer)
     for _ in range(2):
         await driver.unload(newer, first)
-        await driver.cluster.perform(action(ActionKind.DRAIN, "twice", model=newer, number=first))
+        await driver.perform(action(ActionKind.DRAIN, "twice", model=newer, number=first))
     assert [v.number for v in (await driver.model("twice")).versions if v.occupied] == [number]
     await driver.decommission("twice")
     await driver.decommission("twice")
@@ -149,9 +149,9 @@ async def test_a_probe_tells_whether_there_is_room_and_leaves_nothing_behind(dri
     before = replace(await driver.cluster.observe(), observed_at=0.0)
     room = min(await driver.room("main"))
     fits, too_big = (model("probed", backend.other, memory=memory, replicas=2) for memory in (room, room + 1))
-    await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=fits, digest=fits.spec.digest))
+    await driver.perform(action(ActionKind.PROBE, "probed", model=fits, digest=fits.spec.digest))
     with pytest.raises(ActionRefused) as refusal:
-        await driver.cluster.perform(action(ActionKind.PROBE, "probed", model=too_big, digest=too_big.spec.digest))
+        await driver.perform(action(ActionKind.PROBE, "probed", model=too_big, digest=too_big.spec.digest))
     assert refusal.value.why
     assert replace(await driver.cluster.observe(), observed_at=0.0) == before
     await driver.decommission("probed")
@@ -161,7 +161,7 @@ async def test_a_failed_version_is_scheduled_once_more_by_a_retrigger(driver: Dr
     manifest = model("triggered", backend.broken)
     first = await driver.load(manifest)
     again = action(ActionKind.RETRIGGER, "triggered", model=manifest, digest=manifest.spec.digest)
-    await driver.cluster.perform(again)
+    await driver.perform(again)
     await driver.until(lambda live: _loading_or_other(live, "triggered", first))
     assert load_failed(await driver.settled("triggered", live_version(await driver.model("triggered")).number))
 
@@ -170,7 +170,7 @@ async def test_adopting_changes_labels_and_annotations_only(driver: Driver, back
     await driver.serve(model("adopted", backend.good))
     before = await driver.model("adopted")
     manifest = model("adopted", backend.good, labels={"model-reconciler.io/instance": "us"})
-    await driver.cluster.perform(action(ActionKind.ADOPT, "adopted", model=manifest))
+    await driver.perform(action(ActionKind.ADOPT, "adopted", model=manifest))
     after = await driver.model("adopted")
     assert after.instance == "us"
     assert after.versions == before.versions

@@ -89,7 +89,7 @@ async def test_a_version_that_failed_is_tried_again(driver: Driver, backend: Bac
     broken = version(backend.broken, 1)
     failed = await driver.load(broken)
     assert load_failed(failed)
-    await driver.cluster.perform(action(ActionKind.RETRIGGER, "m", model=broken, digest=broken.spec.digest))
+    await driver.perform(action(ActionKind.RETRIGGER, "m", model=broken, digest=broken.spec.digest))
     await driver.until(lambda live: live_version(_m(live)).digest == broken.spec.digest)
     again = await driver.settled("m", live_version(await driver.model("m")).number)
     assert load_failed(again)
@@ -101,7 +101,7 @@ async def test_a_whole_version_that_is_tried_again_stays_as_it_is(driver: Driver
     manifest = version(backend.good, 2)
     await loaded(driver, manifest)
     before = await driver.model("m")
-    await driver.cluster.perform(action(ActionKind.RETRIGGER, "m", model=manifest, digest=manifest.spec.digest))
+    await driver.perform(action(ActionKind.RETRIGGER, "m", model=manifest, digest=manifest.spec.digest))
     await driver.until(lambda live: live_version(_m(live)).digest == manifest.spec.digest)
     after = await driver.model("m")
     assert after.versions == before.versions
@@ -112,9 +112,9 @@ async def test_a_probe_tells_whether_there_is_room_and_leaves_nothing(driver: Dr
     await loaded(driver, version(backend.good, 2))
     before = [found.name for found in (await driver.cluster.observe()).models]
     fits, too_big = (model("m", backend.other, memory=size, replicas=2) for size in (ROOM - SIZE, ROOM - SIZE + 1))
-    await driver.cluster.perform(action(ActionKind.PROBE, "m", model=fits))
+    await driver.perform(action(ActionKind.PROBE, "m", model=fits))
     with pytest.raises(ActionRefused):
-        await driver.cluster.perform(action(ActionKind.PROBE, "m", model=too_big))
+        await driver.perform(action(ActionKind.PROBE, "m", model=too_big))
     assert [found.name for found in (await driver.cluster.observe()).models] == before
     assert await driver.room("main") == [ROOM - SIZE] * 2
 

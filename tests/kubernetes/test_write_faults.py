@@ -91,7 +91,7 @@ async def test_a_missing_permission_is_named(faulty: Faulty, seldon_kinds: Contr
     async with api_of(faulty.proxy.kubeconfig, namespace) as api:
         with pytest.raises(Forbidden) as refused:
             await Writes(api).writer.perform(action(ActionKind.LOAD, manifest()), None)
-    assert 'cannot patch resource "models"' in refused.value.why
+    assert 'cannot get resource "models"' in refused.value.why
 
 
 async def test_a_webhooks_no_is_told_in_its_own_words(faulty: Faulty) -> None:

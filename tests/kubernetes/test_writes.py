@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 
 import pytest
 
@@ -307,3 +308,14 @@ async def test_what_somebody_wrote_to_since_it_was_looked_at_is_not_written_over
         await writes.writer.perform(action(ActionKind.CHANGE, manifest(memory="100k", replicas=2)), looked_at)
     live = await writes.live(MODELS, "iris")
     assert (live["spec"]["maxReplicas"], live["spec"]["replicas"]) == (4, 1)
+
+
+async def test_what_somebody_made_meanwhile_is_not_merged_with_ours(
+    writes: Writes, seldon_kinds: ControlPlane, namespace: str
+) -> None:
+    named = {"apiVersion": MODELS.api_version, "kind": MODELS.kind, "metadata": {"name": "iris"}}
+    theirs = json.dumps({**named, "spec": {"storageUri": "gs://theirs"}})
+    seldon_kinds.kubectl("-n", namespace, "apply", "-f", "-", stdin=theirs)
+    with pytest.raises(Changed, match="was made since"):
+        await writes.writer.perform(action(ActionKind.LOAD, manifest()), None)
+    assert "labels" not in (await writes.live(MODELS, "iris"))["metadata"]

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from reconciler.clusters.base import Cluster
+from reconciler.errors import ClusterUnavailable
 from reconciler.health import carries_all_traffic
 from reconciler.model.live import LiveModel, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, ServerManifest, ServerSpec, Source
@@ -72,24 +73,36 @@ class Driver:
 
     cluster: Cluster
 
+    async def perform(self, wanted: Action) -> None:
+        """Performs an action, again if there was no answer or the object had just changed, as an executor does."""
+        async with asyncio.timeout(WITHIN):
+            while True:
+                try:
+                    await self.cluster.perform(wanted)
+                except ClusterUnavailable:
+                    await asyncio.sleep(0.1)
+                    await self.cluster.observe()
+                else:
+                    return
+
     async def put_server(
         self, name: str, spec: ServerSpec, kind: ActionKind = ActionKind.CREATE_SERVER, wait: bool = True
     ) -> None:
         """Creates or changes a server, and waits until it has exactly its replicas, all ready."""
-        await self.cluster.perform(action(kind, name, server=ServerManifest(name, spec, _SOURCE)))
+        await self.perform(action(kind, name, server=ServerManifest(name, spec, _SOURCE)))
         if wait:
             await self.until(lambda live: _server_ready(live, name, spec.wanted_replicas))
 
     async def delete_server(self, name: str) -> None:
         """Deletes a server and waits until it is gone."""
-        await self.cluster.perform(action(ActionKind.DELETE_SERVER, name))
+        await self.perform(action(ActionKind.DELETE_SERVER, name))
         await self.until(lambda live: live.server(name) is None)
 
     async def start_load(self, manifest: ModelManifest) -> int:
         """Asks for a load and waits until it is taken in; returns the version's number."""
         found = (await self.cluster.observe()).model(manifest.name)
         before = found.live_version if found else None
-        await self.cluster.perform(_of(ActionKind.LOAD, manifest))
+        await self.perform(_of(ActionKind.LOAD, manifest))
         live = await self.until(lambda live: _taken_in(live, manifest, before))
         found = live.model(manifest.name)
         assert found is not None
@@ -113,12 +126,12 @@ class Driver:
 
     async def shift(self, manifest: ModelManifest, number: int) -> None:
         """Gives a version the whole route, and waits until it has it."""
-        await self.cluster.perform(_of(ActionKind.SHIFT, manifest, number=number))
+        await self.perform(_of(ActionKind.SHIFT, manifest, number=number))
         await self.until(lambda live: routed(live, manifest.name, number))
 
     async def unload(self, manifest: ModelManifest, number: int) -> None:
         """Unloads a version and waits until it takes nothing."""
-        await self.cluster.perform(_of(ActionKind.UNLOAD, manifest, number=number))
+        await self.perform(_of(ActionKind.UNLOAD, manifest, number=number))
         await self.until(lambda live: not placed(live, manifest.name, number))
 
     async def serve(self, manifest: ModelManifest) -> int:
@@ -130,12 +143,12 @@ class Driver:
 
     async def change(self, manifest: ModelManifest, **fields: Any) -> None:
         """Changes a model in place, and waits until that is taken in."""
-        await self.cluster.perform(_of(ActionKind.CHANGE, manifest, **fields))
+        await self.perform(_of(ActionKind.CHANGE, manifest, **fields))
         await self.until(lambda live: _asked(live, manifest.name) == manifest.spec.wanted_replicas)
 
     async def decommission(self, name: str, wait: bool = True) -> None:
         """Takes a model away and waits until it is gone."""
-        await self.cluster.perform(action(ActionKind.DECOMMISSION, name))
+        await self.perform(action(ActionKind.DECOMMISSION, name))
         if wait:
             await self.until(lambda live: live.model(name) is None)
 

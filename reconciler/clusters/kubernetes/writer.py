@@ -134,6 +134,9 @@ class Writer:
         """Applies to the very state that `live` is: what was checked before the write holds at the write."""
         if live is not None and not apply.partial:
             live = await self._take_leftovers(action, apply, live)
+        if live is None and await self._api.get(apply.resource, name_of(action)) is not None:
+            # An apply cannot be told to make an object only: it would become part of theirs without a word.
+            raise Changed(f"{apply.resource.kind} {name_of(action)} was made since the cluster was looked at")
         try:
             if apply.handover is not None:
                 async with self._fence.passed():

@@ -11,6 +11,10 @@ RESIZED = {"server-autoscaler": [2], "server-autoscaler, after step 1": [1, 2]}
 """What a fixed size does: however many updates there are, it is never given up, and taken back once."""
 
 
+TRIES = 5
+"""Runs in which what depends on the pace must happen once."""
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
 async def test_our_way_takes_nothing_off_the_air_and_loses_no_request(
     seldon_kinds: ControlPlane, scenario: Scenario
@@ -37,5 +41,9 @@ async def test_the_plain_way_takes_models_off_the_air_for_good(
 
 
 async def test_the_plain_way_leaves_a_model_of_a_new_fleet_unscheduled_for_good(seldon_kinds: ControlPlane) -> None:
-    found = await BY_TITLE["fleet-create"].plainly(seldon_kinds)
-    assert [model.never for model in found.history.models].count(True) >= 1
+    """It depends on how fast the objects are taken in, so not every run does: of the real Seldon two of three."""
+    for _ in range(TRIES):
+        found = await BY_TITLE["fleet-create"].plainly(seldon_kinds)
+        if any(model.never for model in found.history.models):
+            return
+    pytest.fail(f"no model was left out in {TRIES} runs")
