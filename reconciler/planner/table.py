@@ -219,7 +219,8 @@ def not_whole(situation: Situation) -> Verdict | None:
     """Row 10: another live version serves with some replicas, but is not whole → heal it in place, then roll out.
 
     Only on Seldon, where it would lose its route (docs/seldon.md, "How a rolling update really runs"), and only if what
-    follows is not blocked. An older version than the live one cannot be healed in place.
+    follows is not blocked. An older version than the live one cannot be healed in place, nor one of which all that
+    answers drains: there is nothing available to ask for.
     """
     serving = situation.serving
     if situation.desired is None or serving is None or situation.same_version or is_whole(serving):
@@ -228,6 +229,9 @@ def not_whole(situation: Situation) -> Verdict | None:
         return None
     if situation.route_at_risk:
         return cannot_be_healed(situation, 10)
+    if not serving.available:
+        detail = "what answers drains, and is about to be placed elsewhere"
+        return say(situation, 10, Verb.WAIT, Reason.PROGRESSING, detail)
     assert situation.live is not None
     first = forms.heal(situation, decision_on(situation, 10, Verb.HEAL, Reason.NOT_WHOLE, available(serving)))
     following = decide(dataclasses.replace(situation, live=forms.healed(situation.live)))
