@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from reconciler.clusters.base import Cluster
+from reconciler.errors import ClusterUnavailable
 from reconciler.health import carries_all_traffic
 from reconciler.model.live import LiveModel, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import ModelManifest, ModelPolicy, ModelSpec, ServerManifest, ServerSpec, Source
@@ -129,8 +130,19 @@ class Driver:
         return version.number
 
     async def change(self, manifest: ModelManifest, **fields: Any) -> None:
-        """Changes a model in place, and waits until that is taken in."""
-        await self.cluster.perform(_of(ActionKind.CHANGE, manifest, **fields))
+        """Changes a model in place, and waits until that is taken in.
+
+        Tried again as the executor does: a cluster may write a status just after it said what is in it.
+        """
+        wanted = _of(ActionKind.CHANGE, manifest, **fields)
+        async with asyncio.timeout(WITHIN):
+            while True:
+                try:
+                    await self.cluster.perform(wanted)
+                    break
+                except ClusterUnavailable:
+                    await asyncio.sleep(0.1)
+                    await self.cluster.observe()
         await self.until(lambda live: _asked(live, manifest.name) == manifest.spec.wanted_replicas)
 
     async def decommission(self, name: str, wait: bool = True) -> None:
