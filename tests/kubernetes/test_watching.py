@@ -134,9 +134,22 @@ async def test_a_watch_whose_place_is_too_old_begins_with_a_new_list(following: 
         Fault(200, '{"type":"MODIFIED","object":{}}\n'),
         Fault(200, '["MODIFIED"]\n'),
         Fault(200, event("ERROR", {"code": "none"})),
+        Fault(200, "x" * 5_000_000),
         Fault(502, "<html>bad gateway</html>"),
     ],
-    ids=["dropped", "cut", "cut-in-event", "ended-in-event", "html", "null", "empty", "array", "odd-error", "502"],
+    ids=[
+        "dropped",
+        "cut",
+        "cut-in-event",
+        "ended-in-event",
+        "html",
+        "null",
+        "empty",
+        "array",
+        "odd-error",
+        "endless",
+        "502",
+    ],
 )
 async def test_a_watch_that_breaks_is_begun_again_where_it_was(following: Following, fault: Fault) -> None:
     following.proxy.faults.plan(watches, fault)
@@ -178,10 +191,10 @@ async def test_a_watch_goes_on_from_its_last_bookmark(following: Following) -> N
     assert following.uris == {"a": "gs://m"}, "a bookmark is no object"
 
 
-async def test_an_event_longer_than_the_readers_own_lines_is_brought(following: Following) -> None:
+async def test_an_event_of_an_object_as_large_as_can_be_is_brought(following: Following) -> None:
     await following.watched.follow()
-    await following.write("a", "gs://" + "x" * 400_000)
-    await until(lambda: len(following.uris["a"]) > 400_000)
+    await following.write("a", "gs://" + "x" * 1_000_000)
+    await until(lambda: len(following.uris["a"]) > 1_000_000)
     assert len(following.places) == 1
 
 
@@ -227,6 +240,14 @@ async def test_a_list_that_is_older_than_the_open_watch_changes_nothing(followin
     following.watched._api = _Lists(old)  # type: ignore[assignment]
     await following.watched.list()
     assert following.uris == {"a": "gs://new"}
+
+
+async def test_what_a_list_has_overtaken_is_not_brought_again(following: Following) -> None:
+    early = await following.write("b")
+    await following.other.api.delete(MODELS, "b")
+    await following.watched.list()
+    following.watched._take_in(Event("ADDED", early))
+    assert following.uris == {"a": "gs://m"}
 
 
 class _Lists:

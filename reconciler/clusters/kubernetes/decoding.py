@@ -10,13 +10,11 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import LineTooLong
 
 from reconciler.errors import ClusterUnavailable
 
 Json = dict[str, Any]
-
-LONGEST_LINE = 16 * 2**20
-"""Bytes of a line of a watch at most; an object has 3 MB at most, or etcd would not take it."""
 
 
 def object_of(answer: bytes, about: str) -> Json:
@@ -39,17 +37,12 @@ def not_understood(about: str, why: str) -> ClusterUnavailable:
 async def lines_of(content: aiohttp.StreamReader, about: str) -> AsyncGenerator[bytes, None]:
     """Yields the whole lines of an answer that goes on; what stands after the last line's end was cut off.
 
-    The reader's own lines end at 128 kB, and an object may be longer.
+    Raises:
+        ClusterUnavailable: a line is longer than the reader takes (4 MB as the official client opens it); no object is.
     """
-    rest = bytearray()
-    async for chunk in content.iter_any():
-        begin = len(rest)
-        rest += chunk
-        if chunk.find(b"\n") < 0:
-            if len(rest) > LONGEST_LINE:
-                raise not_understood(about, "a line of it does not end")
-            continue
-        end = rest.rindex(b"\n", begin) + 1
-        whole, rest = bytes(rest[: end - 1]), rest[end:]
-        for line in whole.split(b"\n"):
-            yield line
+    try:
+        async for line in content:
+            if line.endswith(b"\n"):
+                yield line
+    except (LineTooLong, ValueError) as error:
+        raise not_understood(about, "a line of it does not end") from error

@@ -203,7 +203,7 @@ class Watched:
         if _is_in(revision, self._since):
             return  # a list was newer
         self._since = revision or self._since
-        if name and event.type != "BOOKMARK":
+        if name:  # a bookmark has none
             self._take_in_object(event, name)
             self._changed()
         self._moved.set()
