@@ -75,7 +75,7 @@ async def test_a_cluster_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> 
     with pytest.raises(ClusterUnavailable) as error:
         await LocalCluster(tmp_path).observe()
     assert error.value.why == "nothing was started in this folder"
-    assert error.value.fix == f"start it: reconciler local up --state {tmp_path}"
+    assert error.value.fix.startswith(f"start it: reconciler local up --state {tmp_path}; or, for Kubernetes")
     with pytest.raises(ClusterUnavailable, match="does not answer") as error:
         await LocalCluster(tmp_path / "none").observe()
     assert error.value.why == "nothing was started in this folder"
