@@ -12,6 +12,7 @@ from typing import Any
 
 from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.reported import Reported, ReportedReplica
+from reconciler.clusters.kubernetes.texts import texts
 from reconciler.model.codec import server_spec_from_json
 from reconciler.model.live import LiveModel, LiveReplica, LiveServer, ServerConfig
 from reconciler.model.manifests import INSTANCE_LABEL, ServerSpec, canonical_json
@@ -116,7 +117,7 @@ def _server(
     replicas += [LiveReplica(i, limit, limit, ready=False) for i in range(spec.wanted_replicas) if i not in there]
     draining = held - there.keys() - set(range(spec.wanted_replicas))
     replicas += [LiveReplica(index, limit, 0, ready=False) for index in draining]
-    labels, annotations = _texts(metadata.get("labels")), _texts(metadata.get("annotations"))
+    labels, annotations = texts(metadata.get("labels")), texts(metadata.get("annotations"))
     return LiveServer(
         name=name,
         spec=spec,
@@ -201,8 +202,3 @@ def _capabilities(config: Json) -> list[str]:
             if variable.get("name") == CAPABILITIES_VARIABLE:
                 return [part.strip() for part in str(variable.get("value") or "").split(",")]
     return []
-
-
-def _texts(found: object) -> dict[str, str]:
-    items = found.items() if isinstance(found, dict) else ()
-    return {key: value for key, value in items if isinstance(value, str)}

@@ -6,7 +6,7 @@ version is the live spec's if its generation is the object's (docs/seldon.md, "S
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from reconciler.clusters.kubernetes.ownership import metadata_of_ours
 from reconciler.clusters.kubernetes.probe import PROBE_LABEL
 from reconciler.clusters.kubernetes.reported import Reported, ReportedModel, ReportedVersion
 from reconciler.clusters.kubernetes.server_view import ServerObjects, Templates, live_servers, server_configs
+from reconciler.clusters.kubernetes.texts import texts
 from reconciler.model.codec import model_spec_from_json
 from reconciler.model.live import LOADS_IN_FLIGHT, SELDON_TRAITS, LiveModel, LiveState, LiveVersion, VersionState
 from reconciler.model.manifests import INSTANCE_LABEL, ModelSpec
@@ -231,13 +232,7 @@ def spec_of(found: Json) -> ModelSpec:
         return model_spec_from_json({name: value for name, value in fields.items() if name != "memory"})
 
 
-def texts(found: object) -> dict[str, str]:
-    """Returns labels or annotations; what is no text is left out."""
-    items = found.items() if isinstance(found, dict) else ()
-    return {key: value for key, value in items if isinstance(value, str)}
-
-
-def loads_in_flight(models: Iterator[LiveModel] | Any) -> dict[tuple[str, int], int]:
+def loads_in_flight(models: Iterable[LiveModel]) -> dict[tuple[str, int], int]:
     """Returns the bytes of the loads in flight, per Server and replica index."""
     taken: dict[tuple[str, int], int] = {}
     for model in models:
